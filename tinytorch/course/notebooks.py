@@ -1,0 +1,318 @@
+"""From percent sources to notebooks, and small readers of what a cell carries."""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import re
+from collections import Counter
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Iterator
+
+from tinytorch.course.project import CourseError, Module, Project, write_if_changed
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+BEGIN_SOLUTION = "### BEGIN SOLUTION"
+END_SOLUTION = "### END SOLUTION"
+
+_CELL_MARK = re.compile(r"# %%(?: |\[|$)")
+_CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
+# jupytext keeps notes of its own in a cell's metadata; nothing but jupytext reads them.
+_JUPYTEXT_KEYS = ("lines_to_next_cell", "lines_to_end_of_cell_marker", "cell_marker", "title")
+
+
+class MarkError(CourseError):
+    """A solution mark that stands where it must not; ``line`` is the 0-based line in the cell."""
+
+    def __init__(self, message: str, line: int):
+        super().__init__(message)
+        self.line = line
+
+
+@dataclass(frozen=True)
+class SolutionBlock:
+    """What a student writes: the lines between two solution marks.
+
+    Attributes:
+        qualname: the function it belongs to, ``"Adam.step_param"`` or ``"add.backward"``.
+        first: 0-based line of the opening mark in the cell.
+        last: 0-based line of the closing mark.
+        indent: the white space before the opening mark.
+        text: the lines between the marks as they stand in the cell, without the marks.
+    """
+
+    qualname: str
+    first: int
+    last: int
+    indent: str
+    text: str
+
+
+def grade_id(cell: NotebookNode) -> str | None:
+    """The nbgrader id of a cell, or ``None``."""
+    return _nbgrader(cell).get("grade_id")
+
+
+def is_graded(cell: NotebookNode) -> bool:
+    """Whether nbgrader gives points for this cell."""
+    return bool(_nbgrader(cell).get("grade", False))
+
+
+def is_solution(cell: NotebookNode) -> bool:
+    """Whether students write in this cell."""
+    return bool(_nbgrader(cell).get("solution", False))
+
+
+def has_tag(cell: NotebookNode, tag: str) -> bool:
+    """Whether a cell carries the tag, e.g. ``"demo"``."""
+    return tag in cell.metadata.get("tags", [])
+
+
+def _nbgrader(cell: NotebookNode) -> dict[str, Any]:
+    value = cell.metadata.get("nbgrader", {})
+    return value if isinstance(value, dict) else {}
+
+
+def stub(grade_id: str, qualname: str) -> str:
+    """The one line that stands for a solution block in a release.
+
+    Example:
+        >>> stub("adam-class", "Adam.step_param")
+        "raise NotImplementedError(\\"exercise 'adam-class': write Adam.step_param\\")"
+    """
+    return f"raise NotImplementedError(\"exercise '{grade_id}': write {qualname}\")"
+
+
+def solution_blocks(cell: NotebookNode) -> list[SolutionBlock]:
+    """The solution blocks of a code cell, from top to bottom.
+
+    Raises:
+        MarkError: a mark without its partner, a block without code, or one outside a function body.
+    """
+    lines = cell.source.split("\n")
+    spans = list(_mark_spans(lines))
+    if not spans:
+        return []
+    functions = list(_functions(ast.parse(cell.source)))
+    return [_block(lines, first, last, functions) for first, last in spans]
+
+
+def _mark_spans(lines: list[str]) -> Iterator[tuple[int, int]]:
+    """0-based (opening, closing) lines; nbgrader finds its marks anywhere in a line, so they are sought so here."""
+    first: int | None = None
+    for number, line in enumerate(lines):
+        opens, closes = "BEGIN SOLUTION" in line, "END SOLUTION" in line
+        if (opens or closes) and line.strip() not in (BEGIN_SOLUTION, END_SOLUTION):
+            raise MarkError(f"a solution mark with other text; write '{BEGIN_SOLUTION}' or "
+                            f"'{END_SOLUTION}' alone on a line", number)
+        if opens and first is not None:
+            raise MarkError(f"a second '{BEGIN_SOLUTION}' before the first is closed", number)
+        if closes and first is None:
+            raise MarkError(f"'{END_SOLUTION}' without '{BEGIN_SOLUTION}' before it", number)
+        if opens:
+            first = number
+        if closes and first is not None:
+            yield first, number
+            first = None
+    if first is not None:
+        raise MarkError(f"'{BEGIN_SOLUTION}' is never closed by '{END_SOLUTION}'", first)
+
+
+def _functions(node: ast.AST, outer: str = "") -> Iterator[tuple[str, ast.AST]]:
+    """Every function and class below ``node`` with its dotted name, outer ones first."""
+    for child in ast.iter_child_nodes(node):
+        if isinstance(child, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)):
+            name = f"{outer}.{child.name}" if outer else child.name
+            yield name, child
+            yield from _functions(child, name)
+        else:
+            yield from _functions(child, outer)
+
+
+def _block(lines: list[str], first: int, last: int, functions: list[tuple[str, ast.AST]]) -> SolutionBlock:
+    code = [n for n in range(first + 1, last) if lines[n].strip() and not lines[n].lstrip().startswith("#")]
+    if not code:
+        raise MarkError("a solution block without code; put the reference answer between the marks", first)
+    # Line numbers of ast are 1-based; a body starts below its signature, so that the marks may stand
+    # anywhere in it but not around it.
+    around = [
+        (name, node)
+        for name, node in functions
+        if node.body[0].lineno - 1 <= code[0] and code[-1] <= node.end_lineno - 1 and node.lineno - 1 < first
+    ]
+    if not around or isinstance(around[-1][1], ast.ClassDef):
+        raise MarkError("a solution mark outside a function body; move the marks inside the function", first)
+    indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
+    return SolutionBlock(around[-1][0], first, last, indent, "\n".join(lines[first + 1:last]))
+
+
+def read_source(module: Module) -> NotebookNode:
+    """The notebook of a module, made from its percent source in memory.
+
+    Cell ids follow from the content: the ``grade_id`` where there is one, otherwise a digest of the cell
+    (with a running number among equal cells), so that inserting a cell changes no other id.
+
+    Raises:
+        CourseError: the source is not percent format, or a code cell is not Python.
+    """
+    return _parse(module)[0]
+
+
+def cell_lines(module: Module) -> list[int]:
+    """For each cell of :func:`read_source`, the 1-based line of the source its first line stands on."""
+    return _parse(module)[1]
+
+
+def _parse(module: Module) -> tuple[NotebookNode, list[int]]:
+    text = _read_text(module)
+    lines = text.split("\n")
+    marks = _check_percent(module, lines)
+    import jupytext
+
+    notebook = jupytext.reads(text, fmt="py:percent")
+    if len(notebook.cells) != len(marks):
+        raise CourseError(
+            f"{_where(module)}: {len(marks)} cell marks but {len(notebook.cells)} cells; "
+            "keep lines that begin with '# %%' out of code and text"
+        )
+    starts = []
+    for cell, mark in zip(notebook.cells, marks):
+        start = mark + 1
+        while start < len(lines) and cell.source and not lines[start].strip():
+            start += 1
+        starts.append(start + 1)
+        _check_cell(module, cell, lines[mark], mark + 1, start)
+    return _clean(notebook), starts
+
+
+def _where(module: Module, line: int | None = None) -> str:
+    path = f"{module.name}/{module.source.name}"
+    return path if line is None else f"{path}:{line}"
+
+
+def _read_text(module: Module) -> str:
+    try:
+        return module.source.read_bytes().decode("utf-8-sig").replace("\r\n", "\n")
+    except FileNotFoundError:
+        raise CourseError(f"{_where(module)}: there is no such source") from None
+    except UnicodeDecodeError as error:
+        raise CourseError(f"{_where(module)}: not UTF-8 (byte {error.start}); save it as UTF-8") from None
+
+
+def _check_percent(module: Module, lines: list[str]) -> list[int]:
+    """0-based lines of the cell marks; the header must be there and nothing between it and the first cell."""
+    if not lines or lines[0].strip() != "# ---":
+        raise CourseError(f"{_where(module, 1)}: no jupytext header; begin the file with '# ---' as other modules do")
+    end = next((n for n, line in enumerate(lines[1:], 1) if line.strip() == "# ---"), None)
+    if end is None or not any("format_name: percent" in line for line in lines[:end]):
+        raise CourseError(f"{_where(module, 1)}: not percent format; the header must say 'format_name: percent'")
+    marks = [n for n, line in enumerate(lines) if n > end and _CELL_MARK.match(line)]
+    if not marks:
+        raise CourseError(f"{_where(module, end + 1)}: not percent format: no cell; begin each with a line '# %%'")
+    stray = next((n for n in range(end + 1, marks[0]) if lines[n].strip()), None)
+    if stray is not None:
+        raise CourseError(f"{_where(module, stray + 1)}: text before the first cell; put a line '# %%' above it")
+    return marks
+
+
+def _check_cell(module: Module, cell: NotebookNode, mark: str, mark_line: int, start: int) -> None:
+    if "nbgrader" in mark and not isinstance(cell.metadata.get("nbgrader"), dict):
+        raise CourseError(
+            f"{_where(module, mark_line)}: nbgrader metadata that cannot be read; "
+            "write it as nbgrader={\"grade\": false, …} in valid JSON"
+        )
+    if cell.cell_type != "code":
+        return
+    try:
+        ast.parse(cell.source)
+    except SyntaxError as error:
+        raise CourseError(
+            f"{_where(module, start + (error.lineno or 1))}: not Python: {error.msg}; "
+            "mend the line (magics such as %time are not used here)"
+        ) from None
+
+
+def _clean(notebook: NotebookNode) -> NotebookNode:
+    from nbformat.v4 import new_notebook
+
+    metadata = {"language_info": {"name": "python"}}
+    if "kernelspec" in notebook.metadata:
+        metadata["kernelspec"] = notebook.metadata["kernelspec"]
+    clean = new_notebook(cells=notebook.cells, metadata=metadata, nbformat_minor=5)
+    seen: Counter[str] = Counter()
+    for cell in clean.cells:
+        for key in _JUPYTEXT_KEYS:
+            cell.metadata.pop(key, None)
+        cell["id"] = _cell_id(cell, seen)
+    return clean
+
+
+def _cell_id(cell: NotebookNode, seen: Counter[str]) -> str:
+    own = grade_id(cell)
+    if isinstance(own, str) and _CELL_ID.fullmatch(own):
+        base = own
+    else:
+        base = hashlib.sha256(f"{cell.cell_type}\n{cell.source}".encode()).hexdigest()[:12]
+    seen[base] += 1
+    return base if seen[base] == 1 else f"{base[:56]}-{seen[base]}"
+
+
+def notebook_text(notebook: NotebookNode) -> str:
+    """A notebook as the text of its file: sorted keys, one space of indentation, a newline at the end."""
+    import nbformat
+
+    return nbformat.writes(notebook, version=4) + "\n"
+
+
+def is_stale(module: Module) -> bool:
+    """Whether the built notebook is missing or says something else than its source."""
+    return not module.notebook.is_file() or _sources(module.notebook) != [
+        (cell.cell_type, cell.source) for cell in read_source(module).cells
+    ]
+
+
+def _sources(path: Path) -> list[tuple[str, str]] | None:
+    import nbformat
+
+    try:
+        notebook = nbformat.read(path, as_version=4)
+    except (ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+        return None
+    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+
+
+def build(project: Project, modules: list[Module]) -> list[Path]:
+    """Write the notebooks of ``modules`` beside their sources; only those that changed.
+
+    All sources are read before the first notebook is written, so that a mistake in one leaves all as they were.
+
+    Returns:
+        The notebooks that were written.
+
+    Raises:
+        CourseError: a source cannot be read, or a notebook holds edits its source does not have.
+    """
+    built = [(module, read_source(module)) for module in modules]
+    for module, notebook in built:
+        _refuse_to_lose_edits(project, module, notebook)
+    return [
+        module.notebook for module, notebook in built
+        if write_if_changed(module.notebook, notebook_text(notebook))
+    ]
+
+
+def _refuse_to_lose_edits(project: Project, module: Module, notebook: NotebookNode) -> None:
+    """Someone who typed into the built notebook must not find it overwritten."""
+    if not module.notebook.is_file():
+        return
+    if module.notebook.stat().st_mtime <= module.source.stat().st_mtime:
+        return
+    present = _sources(module.notebook)
+    if present is not None and present != [(cell.cell_type, cell.source) for cell in notebook.cells]:
+        raise CourseError(
+            f"{project.relative(module.notebook)}: edited after its source {module.source.name}; "
+            "move the edits into the source, then delete the notebook"
+        )
