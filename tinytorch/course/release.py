@@ -1,0 +1,258 @@
+"""The release: what students get, made by nbgrader and proven on the built tree before anyone sees it."""
+
+from __future__ import annotations
+
+import logging
+import os
+import shutil
+import tempfile
+import time
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinytorch.course.execute import WORKERS, Progress, Run, run_notebook
+from tinytorch.course.leaks import Secrets, cell_name, leftovers, strangers
+from tinytorch.course.notebooks import grade_id, has_tag, is_graded, is_stale, read_source, solution_blocks, stub
+from tinytorch.course.project import CourseError, Module, Project
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+    from traitlets.config import Config
+
+
+def release(project: Project, modules: list[Module]) -> list[Path]:
+    """Build the student notebooks of ``modules``, prove them, and only then put them into ``modules/release``.
+
+    The gradebook learns of the assignments as with ``nbgrader generate_assignment``. A release that fails leaves
+    the previous one, and the gradebook, as they were.
+
+    Returns:
+        The released folders.
+
+    Raises:
+        CourseError: a stale notebook, a refusal of nbgrader, or what :func:`prove` found, one line each.
+    """
+    for module in modules:
+        if is_stale(module):
+            raise CourseError(
+                f"{project.relative(module.notebook)} does not match {module.source.name}; run `make notebooks` first"
+            )
+    project.build_dir.mkdir(exist_ok=True)
+    with tempfile.TemporaryDirectory(dir=project.build_dir, prefix="release-") as scratch:
+        trial, final = Path(scratch) / "trial", Path(scratch) / "final"
+        gradebook = Path(scratch) / "gradebook.db"
+        if (project.course_root / "gradebook.db").is_file():
+            shutil.copyfile(project.course_root / "gradebook.db", gradebook)
+        generate(project, modules, trial, f"sqlite:///{gradebook}")
+        wrong = prove_all(project, modules, trial)
+        if wrong:
+            raise CourseError("\n".join(wrong))
+        generate(project, modules, final)
+        return [_put(project, final / module.name, Path(scratch) / "old") for module in modules]
+
+
+def _put(project: Project, new: Path, old: Path) -> Path:
+    """Put a proven folder in the place of the one released before."""
+    place = project.release_dir / new.name
+    place.parent.mkdir(parents=True, exist_ok=True)
+    if place.exists():
+        old.mkdir(exist_ok=True)
+        os.replace(place, old / new.name)
+    os.replace(new, place)
+    return place
+
+
+def course_config(project: Project) -> Config:
+    """nbgrader's configuration of this course, as its own commands read it."""
+    from traitlets.config.loader import PyFileConfigLoader
+
+    return PyFileConfigLoader("nbgrader_config.py", path=str(project.root)).load_config()
+
+
+class _Log(logging.Handler):
+    """Keeps what nbgrader says, so that one line of it can be shown."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.lines: list[tuple[int, str]] = []
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.lines.append((record.levelno, record.getMessage()))
+
+    def reason(self) -> str:
+        """The last line of the first traceback, or the first error."""
+        errors = [text for level, text in self.lines if level >= logging.ERROR]
+        traces = [text for text in errors if text.startswith("Traceback")]
+        text = (traces or errors or ["nbgrader gave no reason"])[0]
+        return text.strip().splitlines()[-1].removeprefix("tinytorch.course.project.CourseError: ")
+
+    def unknown(self) -> list[str]:
+        return [text for _, text in self.lines if "not recognized" in text]
+
+
+def generate(project: Project, modules: list[Module], place: Path, db_url: str | None = None) -> None:
+    """Run nbgrader's ``GenerateAssignment`` for ``modules``.
+
+    Args:
+        project: the course; its ``nbgrader_config.py`` is used.
+        modules: the assignments.
+        place: the folder that gets one folder a module.
+        db_url: the gradebook; by default the one of the course.
+
+    Raises:
+        CourseError: nbgrader refused, or its configuration names an option it does not know.
+    """
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.converters.generate_assignment import GenerateAssignment
+    from nbgrader.coursedir import CourseDirectory
+
+    config = course_config(project)
+    config.CourseDirectory.release_directory = str(place)
+    if db_url is not None:
+        config.CourseDirectory.db_url = db_url
+    for module in modules:
+        log, handler = logging.Logger("tinytorch.release", logging.INFO), _Log()
+        log.addHandler(handler)
+        directory = CourseDirectory(config=config, log=log, assignment_id=module.name)
+        try:
+            GenerateAssignment(coursedir=directory, config=config, log=log, force=True).start()
+        except (NbGraderException, SystemExit):
+            raise CourseError(_explain(module, handler.reason())) from None
+        if handler.unknown():
+            raise CourseError(f"nbgrader_config.py: {handler.unknown()[0]}; mend or remove that line")
+
+
+def _explain(module: Module, reason: str) -> str:
+    if "Cannot add or remove cells" in reason or "there are submissions associated with it" in reason:
+        return (
+            f"{module.name}: modules/gradebook.db has submissions made with other cells; move it away, release, "
+            "and autograde the submissions again (marks given by hand are in the file you moved)"
+        )
+    return f"{module.name}: {reason}"
+
+
+def prove_all(project: Project, modules: list[Module], place: Path) -> list[str]:
+    """:func:`prove` for several modules, two at a time."""
+    progress = Progress(len(modules))
+
+    def one(module: Module) -> list[str]:
+        start = time.perf_counter()
+        found = prove(project, module, place / module.name)
+        verdict = "not released" if found else "proven"
+        progress.done(module.name, f"release {verdict} in {time.perf_counter() - start:.1f} s")
+        return found
+
+    with ThreadPoolExecutor(WORKERS) as pool:
+        return [line for lines in pool.map(one, modules) for line in lines]
+
+
+def prove(project: Project, module: Module, folder: Path | None = None) -> list[str]:
+    """Look at a built release as a student would find it, and run it.
+
+    Args:
+        project: the course.
+        module: the module released.
+        folder: the folder to look at, by default ``modules/release/NN_name``.
+
+    Returns:
+        One line for each thing wrong; none if the release is what design asks for: no solution line and nothing but
+        the notebook in it, no outputs or left-over metadata, a run to the end with only the errors allowed,
+        0 points for blank work on every graded cell and full marks for the reference.
+    """
+    folder = folder or project.release_dir / module.name
+    where = f"{project.release_dir.relative_to(project.root).as_posix()}/{module.name}"
+    found = _prove_files(project, module, folder)
+    if not found:
+        notebook = _read(folder / module.notebook.name)
+        reference = read_source(module)
+        found = _prove_text(reference, notebook)
+        found = found or prove_blank(run_notebook(project, notebook)) + prove_reference(
+            run_notebook(project, without_demos(reference))
+        )
+    return [f"{where}/{module.notebook.name}: {line}" for line in found]
+
+
+def _read(path: Path) -> NotebookNode:
+    import nbformat
+
+    return nbformat.read(path, as_version=4)
+
+
+def _prove_files(project: Project, module: Module, folder: Path) -> list[str]:
+    path = folder / module.notebook.name
+    if not path.is_file():
+        return ["there is no release; run `make release`"]
+    secrets = Secrets.of(project.modules())
+    found = strangers(folder, module)
+    for file in sorted(p for p in folder.rglob("*") if p.is_file() and p != path):
+        text = file.read_bytes().decode("utf-8", errors="replace")
+        found += [f"{file.name} holds the solution line '{line}'" for line in secrets.in_text(text)]
+    notebook = _read(path)
+    return found + secrets.in_notebook(notebook) + leftovers(notebook)
+
+
+def _prove_text(reference: NotebookNode, notebook: NotebookNode) -> list[str]:
+    """Cell by cell, the release is the reference with its solution blocks replaced by stubs."""
+    if len(reference.cells) != len(notebook.cells):
+        return [f"{len(notebook.cells)} cells, the source has {len(reference.cells)}; run `make release`"]
+    found = []
+    for index, (cell, given) in enumerate(zip(reference.cells, notebook.cells)):
+        lines = cell.source.split("\n")
+        for block in reversed(solution_blocks(cell) if cell.cell_type == "code" else []):
+            lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
+        if "\n".join(lines) != given.source:
+            found.append(f"{cell_name(cell, index)} is not the source with its solutions replaced; run `make release`")
+        if _contract(cell) != _contract(given):
+            found.append(f"{cell_name(cell, index)} has other nbgrader metadata than its source; run `make release`")
+    return found
+
+
+def _contract(cell: NotebookNode) -> dict[str, Any]:
+    keys = ("grade_id", "grade", "solution", "locked", "points", "task")
+    nbgrader = cell.metadata.get("nbgrader", {})
+    return {key: nbgrader[key] for key in keys if key in nbgrader}
+
+
+def without_demos(notebook: NotebookNode) -> NotebookNode:
+    """A copy without the cells that only demonstrate: what grading needs, and quick."""
+    import copy
+
+    short = copy.deepcopy(notebook)
+    short.cells = [cell for cell in short.cells if not has_tag(cell, "demo")]
+    return short
+
+
+def scores(notebook: NotebookNode) -> dict[str, tuple[float | None, float]]:
+    """Points and maximum of each graded cell of an executed notebook, as nbgrader itself counts them."""
+    from nbgrader.utils import determine_grade
+
+    log = logging.Logger("tinytorch.scores")
+    return {grade_id(cell): determine_grade(cell, log) for cell in notebook.cells if is_graded(cell)}
+
+
+def prove_blank(run: Run) -> list[str]:
+    """What is wrong with the run of a blank release: a stop, an error not allowed, a point earned by nothing."""
+    found = [f"blank work does not run to the end: {run.stopped}"] if run.stopped else []
+    for error in run.errors:
+        cell = run.notebook.cells[error.index]
+        graded = is_graded(cell) and error.name in ("NotImplementedError", "AssertionError")
+        stubbed = error.name == "NotImplementedError" and error.message.startswith("exercise '")
+        if not graded and not (has_tag(cell, "demo") and stubbed):
+            found.append(f"{cell_name(cell, error.index)} raises {error.line} on blank work; only a stub's "
+                         "NotImplementedError in demo cells, and AssertionError in graded cells, are allowed")
+    for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
+        if points != 0:
+            found.append(f"cell '{name}' gives {points} of {maximum:g} points for blank work; it must give 0")
+    return found
+
+
+def prove_reference(run: Run) -> list[str]:
+    """What is wrong with the run of the reference: a stop, an error, less than full marks."""
+    found = [f"the reference does not run to the end without its demo cells: {run.stopped}"] if run.stopped else []
+    for error in run.errors:
+        found.append(f"{cell_name(run.notebook.cells[error.index], error.index)}: the reference raises {error.line}")
+    for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
+        if points != maximum:
+            found.append(f"cell '{name}' gives the reference {points} of {maximum:g} points; it must give all")
+    return found
