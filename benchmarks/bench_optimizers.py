@@ -1,0 +1,315 @@
+"""How fast the package's optimizers are: against the textbook NumPy expression and against torch.optim.
+
+    make bench                                # with the course's own Python
+    python benchmarks/bench_optimizers.py     # with any Python that has this package, and PyTorch to compare with
+
+One thread. The contestants of a row take turns, round after round, and each sample is the mean of a batch of steps
+long enough to be timed; a row shows the median over the rounds, and as ratio the median of the rounds' ratios. A
+disturbance of the machine thus hits all contestants alike. Columns that need PyTorch show "-" where it is missing.
+"""
+from __future__ import annotations
+
+import os
+
+for name in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"):
+    os.environ[name] = "1"  # read when NumPy and PyTorch are imported, so it stands before them
+
+import argparse
+import gc
+import platform
+import statistics
+import subprocess
+import sys
+import time
+import tracemalloc
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from tinytorch.core.autograd import Variable, matmul, maximum, mean
+from tinytorch.core.optimizers import SGD, Adam
+from tinytorch.core.tensor import Tensor
+
+try:
+    import torch
+except ImportError:
+    torch = None
+else:
+    torch.set_num_threads(1)
+
+SAMPLE_SECONDS = 0.01
+NETWORK = [(784, 128), (128,), (128, 10), (10,)]
+WORKLOADS = {
+    "one array of 10 million": [(10_000_000,)],
+    "784-128-10 network": NETWORK,
+    "200 arrays of 64 x 64": [(64, 64)] * 200,
+    "1,000 arrays of 16": [(16,)] * 1000,
+}
+COLUMNS = ["ours", "textbook", "torch", "foreach", "fused"]
+TORCH_OPTIONS = {"torch": {}, "foreach": {"foreach": True}, "fused": {"fused": True}}
+Steps = dict[str, Callable[[], object]]
+
+
+@dataclass
+class Rule:
+    """One update rule in the words of each contestant."""
+
+    name: str
+    ours: Callable
+    textbook: Callable
+    torch_name: str
+    torch_options: dict
+    targets: dict[str, float]
+
+    def target(self, workload: str) -> float:
+        return self.targets.get(workload, 1.0)
+
+
+# Contestants
+
+def textbook_momentum(shapes: list, gradients: list[np.ndarray], rate=0.01, momentum=0.9) -> Callable[[], None]:
+    """SGD with momentum as the books print it: a new array for every result."""
+    parameters = [np.ones(shape, np.float32) for shape in shapes]
+    velocities = [np.zeros(shape, np.float32) for shape in shapes]
+
+    def step() -> None:
+        for i, g in enumerate(gradients):
+            velocities[i] = momentum * velocities[i] + g
+            parameters[i] = parameters[i] - rate * velocities[i]
+
+    return step
+
+
+def textbook_adam(shapes: list, gradients: list[np.ndarray], rate=0.001, beta1=0.9, beta2=0.999,
+                  epsilon=1e-8) -> Callable[[], None]:
+    """Adam as the books print it: a new array for every result."""
+    parameters = [np.ones(shape, np.float32) for shape in shapes]
+    first = [np.zeros(shape, np.float32) for shape in shapes]
+    second = [np.zeros(shape, np.float32) for shape in shapes]
+    t = 0
+
+    def step() -> None:
+        nonlocal t
+        t += 1
+        for i, g in enumerate(gradients):
+            first[i] = beta1 * first[i] + (1 - beta1) * g
+            second[i] = beta2 * second[i] + (1 - beta2) * g**2
+            m_hat = first[i] / (1 - beta1**t)
+            v_hat = second[i] / (1 - beta2**t)
+            parameters[i] = parameters[i] - rate * m_hat / (np.sqrt(v_hat) + epsilon)
+
+    return step
+
+
+RULES = [
+    Rule("SGD with momentum", lambda parameters: SGD(parameters, learning_rate=0.01, momentum=0.9), textbook_momentum,
+         "SGD", {"lr": 0.01, "momentum": 0.9}, {"one array of 10 million": 1.1}),
+    Rule("Adam", lambda parameters: Adam(parameters, learning_rate=0.001), textbook_adam, "Adam", {"lr": 0.001}, {}),
+]
+
+
+def make_gradients(shapes: list) -> list[np.ndarray]:
+    generator = np.random.default_rng(0)
+    return [generator.standard_normal(shape, dtype=np.float32) for shape in shapes]
+
+
+def our_step(rule: Rule, shapes: list, gradients: list[np.ndarray]) -> Callable[[], object]:
+    parameters = [Variable(np.ones(shape, np.float32)) for shape in shapes]
+    for parameter, gradient in zip(parameters, gradients):
+        parameter.grad = Variable(Tensor.from_numpy(gradient), requires_grad=False)
+    return rule.ours(parameters).step
+
+
+def torch_step(rule: Rule, shapes: list, gradients: list[np.ndarray], options: dict) -> Callable[[], object]:
+    parameters = [torch.ones(shape, requires_grad=True) for shape in shapes]
+    for parameter, gradient in zip(parameters, gradients):
+        parameter.grad = torch.from_numpy(gradient)
+    return getattr(torch.optim, rule.torch_name)(parameters, **rule.torch_options, **options).step
+
+
+def optimizer_steps(rule: Rule, shapes: list) -> Steps:
+    """One call per contestant that makes one step on parameters of these shapes; the gradients are shared."""
+    gradients = make_gradients(shapes)
+    steps: Steps = {"ours": our_step(rule, shapes, gradients), "textbook": rule.textbook(shapes, gradients)}
+    if torch is not None:
+        for column, options in TORCH_OPTIONS.items():
+            steps[column] = torch_step(rule, shapes, gradients, options)
+    return steps
+
+
+def training_steps(rule: Rule) -> Steps:
+    """Forward, mean squared error, backward and update of the 784-128-10 network on one batch of 64."""
+    weights = [array * np.float32(0.05) for array in make_gradients(NETWORK)]
+    x, y = make_gradients([(64, 784), (64, 10)])
+    steps: Steps = {"ours": our_training_step(rule, weights, x, y)}
+    if torch is not None:
+        for column, options in TORCH_OPTIONS.items():
+            steps[column] = torch_training_step(rule, weights, x, y, options)
+    return steps
+
+
+def our_training_step(rule: Rule, weights: list[np.ndarray], x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
+    w1, b1, w2, b2 = parameters = [Variable(array) for array in weights]
+    inputs, targets = Tensor(x), Tensor(y)
+    optimizer = rule.ours(parameters)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        hidden = maximum(matmul(inputs, w1) + b1, 0.0)
+        loss = mean((matmul(hidden, w2) + b2 - targets) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+def torch_training_step(rule: Rule, weights: list[np.ndarray], x: np.ndarray, y: np.ndarray,
+                        options: dict) -> Callable[[], object]:
+    w1, b1, w2, b2 = parameters = [torch.tensor(array, requires_grad=True) for array in weights]
+    inputs, targets, zero = torch.tensor(x), torch.tensor(y), torch.zeros(())
+    optimizer = getattr(torch.optim, rule.torch_name)(parameters, **rule.torch_options, **options)
+
+    def step() -> float:
+        optimizer.zero_grad()
+        hidden = torch.maximum(torch.matmul(inputs, w1) + b1, zero)
+        loss = torch.mean((torch.matmul(hidden, w2) + b2 - targets) ** 2)
+        loss.backward()
+        optimizer.step()
+        return loss.item()
+
+    return step
+
+
+# Measuring
+
+def seconds(step: Callable[[], object], count: int) -> float:
+    """The mean time of a step over `count` of them, after one that warms the caches up again."""
+    step()
+    start = time.perf_counter()
+    for _ in range(count):
+        step()
+    return (time.perf_counter() - start) / count
+
+
+def measure(steps: Steps, rounds: int) -> dict[str, list[float]]:
+    """Seconds for a step of each contestant, one number for each round."""
+    counts = {}
+    for column, step in steps.items():
+        step()  # allocates the state
+        counts[column] = max(1, round(SAMPLE_SECONDS / seconds(step, 1)))
+    samples: dict[str, list[float]] = {column: [] for column in steps}
+    gc.disable()
+    for _ in range(rounds):
+        for column, step in steps.items():
+            samples[column].append(seconds(step, counts[column]))
+        gc.collect()
+    gc.enable()
+    return samples
+
+
+def import_seconds(rounds: int) -> dict[str, list[float]]:
+    """Seconds to import NumPy and to import the optimizers, each in interpreters of its own."""
+    program = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    samples: dict[str, list[float]] = {"numpy": [], "tinytorch.core.optimizers": []}
+    for _ in range(rounds):
+        for name, values in samples.items():
+            run = subprocess.run([sys.executable, "-c", program.format(name)], capture_output=True, text=True, check=True)
+            values.append(float(run.stdout))
+    return samples
+
+
+def temporary_bytes(step: Callable[[], object]) -> int:
+    """The most memory a step holds beyond what was there before it, in the steady state."""
+    step()
+    tracemalloc.start()
+    before = tracemalloc.get_traced_memory()[0]
+    tracemalloc.reset_peak()
+    step()
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    return peak - before
+
+
+# Showing
+
+def verdict(samples: dict[str, list[float]], ours: str, other: str, target: float | None) -> list[str]:
+    """The last columns of a row: the ratio, the target, and whether it was met."""
+    if other not in samples:
+        return ["-", "-" if target is None else f"<= {target}", "-"]
+    ratio = statistics.median(a / b for a, b in zip(samples[ours], samples[other]))
+    if target is None:
+        return [f"{ratio:.2f}", "-", "-"]
+    return [f"{ratio:.2f}", f"<= {target}", "yes" if ratio <= target else "NO"]
+
+
+def table(title: str, header: list[str], rows: Iterator[list[str]] | list[list[str]]) -> None:
+    """Print rows as they arrive: the first column to the left, the others to the right."""
+    print(f"\n{title}\n")
+    widths = [46] + [max(9, len(cell)) for cell in header[1:]]
+    for row in [header, ["-" * width for width in widths]]:
+        print_row(row, widths)
+    for row in rows:
+        print_row(row, widths)
+
+
+def print_row(row: list[str], widths: list[int]) -> None:
+    cells = [row[0].ljust(widths[0])] + [cell.rjust(width) for cell, width in zip(row[1:], widths[1:])]
+    print("  ".join(cells).rstrip(), flush=True)
+
+
+def milliseconds(samples: dict[str, list[float]], column: str) -> str:
+    return f"{1000 * statistics.median(samples[column]):.3f}" if column in samples else "-"
+
+
+def optimizer_rows(rounds: int) -> Iterator[list[str]]:
+    for rule in RULES:
+        for workload, shapes in WORKLOADS.items():
+            samples = measure(optimizer_steps(rule, shapes), rounds)
+            yield [f"{rule.name}, {workload}", *(milliseconds(samples, column) for column in COLUMNS),
+                   *verdict(samples, "ours", "torch", rule.target(workload))]
+
+
+def training_rows(rounds: int) -> Iterator[list[str]]:
+    for rule in RULES:
+        samples = measure(training_steps(rule), rounds)
+        yield [rule.name, *(milliseconds(samples, column) for column in COLUMNS),
+               *verdict(samples, "ours", "torch", None)]
+
+
+def memory_rows() -> Iterator[list[str]]:
+    shapes = WORKLOADS["one array of 10 million"]
+    for rule in RULES:
+        gradients = make_gradients(shapes)
+        steps = [our_step(rule, shapes, gradients), rule.textbook(shapes, gradients)]
+        yield [f"{rule.name}, one array of 10 million", *(f"{temporary_bytes(step) / 2**20:.2f}" for step in steps)]
+
+
+def import_rows(rounds: int) -> Iterator[list[str]]:
+    samples = import_seconds(rounds)
+    yield ["import tinytorch.core.optimizers", milliseconds(samples, "tinytorch.core.optimizers"),
+           milliseconds(samples, "numpy"), *verdict(samples, "tinytorch.core.optimizers", "numpy", 1.3)]
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Time the optimizers against NumPy expressions and torch.optim.")
+    parser.add_argument("--rounds", type=int, default=15, help="samples of each number (default: 15)")
+    rounds = parser.parse_args().rounds
+    if rounds < 1:
+        parser.error("--rounds must be at least 1")
+    torch_version = f"PyTorch {torch.__version__}" if torch is not None else "PyTorch not installed"
+    print(f"Python {platform.python_version()}, NumPy {np.__version__}, {torch_version}; "
+          f"{platform.machine()}, one thread, float32, median of {rounds} rounds")
+    judged = ["ours/torch", "target", "met"]
+    table("One optimizer step, milliseconds", ["", *COLUMNS, *judged], optimizer_rows(rounds))
+    table("One training step of the 784-128-10 network, batch 64: forward, loss, backward, update; milliseconds",
+          ["", *COLUMNS, *judged], training_rows(rounds))
+    table("Memory held during a step beyond parameters, gradients and state, MiB", ["", "ours", "textbook"],
+          memory_rows())
+    table("Import in a fresh interpreter, milliseconds", ["", "ours", "numpy", "ours/numpy", "target", "met"],
+          import_rows(rounds))
+
+
+if __name__ == "__main__":
+    main()
