@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 _DEFAULT_EXP = re.compile(r"^#\|\s*default_exp\s+(\S+)\s*$", re.MULTILINE)
 _EXPORT = re.compile(r"^#\|\s*exporti?\b", re.MULTILINE)
+_STUB = re.compile(r"^ *raise NotImplementedError\(\"exercise '[^']*': write ([\w.]+)\"\)$", re.MULTILINE)
 _VERSION = re.compile(r'^__version__ = ".*"$', re.MULTILINE)
 
 
@@ -181,3 +182,38 @@ def export(project: Project, modules: list[Module]) -> list[Path]:
     texts = [(target(project, module), export_text(project, module)) for module in modules]
     texts.append((project.package_dir / "__init__.py", init_text(project)))
     return [path for path, text in texts if write_if_changed(path, text)]
+
+
+def export_own(notebook: Path, into: Path | None = None) -> tuple[Path, list[str]]:
+    """Export a student's own notebook into a ``tinytorch`` package, where the next module finds it.
+
+    Args:
+        notebook: the notebook, e.g. ``optimizers_dev.ipynb``.
+        into: the package's folder (the one with ``core`` in it); by default the ``tinytorch`` that Python imports.
+
+    Returns:
+        The file written, and the exercises that are still stubs in it.
+
+    Raises:
+        CourseError: the file is not a notebook, exports nothing, or does not hold Python.
+    """
+    import nbformat
+
+    import tinytorch
+
+    if not notebook.is_file():
+        raise CourseError(f"{notebook}: there is no such file; name your notebook")
+    try:
+        read = nbformat.read(notebook, as_version=4)
+    except (ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
+        raise CourseError(f"{notebook}: not a notebook; name the .ipynb you worked in") from None
+    package = into or Path(tinytorch.__file__).parent
+    if not (package / "core").is_dir():
+        raise CourseError(f"{package}: no tinytorch package (a folder with core in it); name one with --into")
+    name = default_exp(read)
+    if name is None or not re.fullmatch(r"core\.[a-z][a-z0-9_]*", name):
+        raise CourseError(f"{notebook}: no '#| default_exp core.NAME'; put that cell of the module back")
+    text = render(read, notebook.name)
+    path = package.joinpath(*name.split(".")).with_suffix(".py")
+    write_if_changed(path, text)
+    return path, _STUB.findall(text)

@@ -296,23 +296,25 @@ def build(project: Project, modules: list[Module]) -> list[Path]:
         CourseError: a source cannot be read, or a notebook holds edits its source does not have.
     """
     built = [(module, read_source(module)) for module in modules]
-    for module, notebook in built:
-        _refuse_to_lose_edits(project, module, notebook)
+    refuse_to_lose_edits(project, modules)
     return [
         module.notebook for module, notebook in built
         if write_if_changed(module.notebook, notebook_text(notebook))
     ]
 
 
-def _refuse_to_lose_edits(project: Project, module: Module, notebook: NotebookNode) -> None:
-    """Someone who typed into the built notebook must not find it overwritten."""
-    if not module.notebook.is_file():
-        return
-    if module.notebook.stat().st_mtime <= module.source.stat().st_mtime:
-        return
-    present = _sources(module.notebook)
-    if present is not None and present != [(cell.cell_type, cell.source) for cell in notebook.cells]:
-        raise CourseError(
-            f"{project.relative(module.notebook)}: edited after its source {module.source.name}; "
-            "move the edits into the source, then delete the notebook"
-        )
+def refuse_to_lose_edits(project: Project, modules: list[Module]) -> None:
+    """Someone who typed into a built notebook must not find it overwritten or removed.
+
+    Raises:
+        CourseError: a notebook is newer than its source and says something else.
+    """
+    for module in modules:
+        if not module.notebook.is_file() or module.notebook.stat().st_mtime <= module.source.stat().st_mtime:
+            continue
+        present = _sources(module.notebook)
+        if present is not None and present != [(cell.cell_type, cell.source) for cell in read_source(module).cells]:
+            raise CourseError(
+                f"{project.relative(module.notebook)}: edited after its source {module.source.name}; "
+                "move the edits into the source, then delete the notebook"
+            )

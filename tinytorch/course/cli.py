@@ -1,0 +1,228 @@
+"""The ``tinytorch`` command: one sub-command for each target of the Makefile."""
+
+from __future__ import annotations
+
+import argparse
+import os
+import shutil
+import sys
+from pathlib import Path
+from typing import Callable
+
+from tinytorch.course.project import CourseError, Module, Project, find_project
+
+Command = Callable[[Project, argparse.Namespace], None]
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Run one sub-command.
+
+    Args:
+        argv: the words after ``tinytorch``; by default those of the command line.
+
+    Returns:
+        The exit status: 0, or 1 after a mistake told in one line on standard error, or 130 when interrupted.
+    """
+    arguments = _parser().parse_args(argv)
+    try:
+        # A student exports from a notebook anywhere; everything else works on the checkout it is started in.
+        own = getattr(arguments, "notebook", None)
+        if own:
+            _export_own(arguments)
+        else:
+            arguments.run(find_project(), arguments)
+    except CourseError as error:
+        for line in str(error).splitlines():
+            print(f"tinytorch: {line}", file=sys.stderr)
+        return 1
+    except ModuleNotFoundError as error:
+        if (error.name or "tinytorch").partition(".")[0] == "tinytorch":
+            raise
+        print(f"tinytorch: this needs {error.name}, which is not installed; in the checkout run `make setup`, "
+              "or install the extra: pip install '.[course]'", file=sys.stderr)
+        return 1
+    except KeyboardInterrupt:
+        print("tinytorch: interrupted", file=sys.stderr)
+        return 130
+    return 0
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(prog="tinytorch", description="Build, check, release and grade the course.")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+
+    def add(name: str, run: Command, text: str, modules: bool = True) -> argparse.ArgumentParser:
+        command = commands.add_parser(name, help=text, description=text)
+        command.set_defaults(run=run)
+        if modules:
+            command.add_argument("name", nargs="?", metavar="MODULE", help="08 or 08_optimizers; default: all modules")
+            command.add_argument("--module", metavar="MODULE", help="the same as an option")
+        return command
+
+    add("notebooks", _notebooks, "build the notebooks from their percent sources")
+    add("execute", _execute, "run the built notebooks whole, into build/executed")
+    export = add("export", _export, "write tinytorch/core from the sources, or from a student's own notebook")
+    export.add_argument("--notebook", metavar="FILE", type=Path, help="export this notebook of a student instead")
+    export.add_argument("--into", metavar="FOLDER", type=Path,
+                        help="with --notebook: the package to write to (default: the tinytorch that is imported)")
+    add("check", _check, "check sources, metadata and the exported package")
+    add("release", _release, "build and prove the student notebooks in modules/release")
+    for name, text in (("autograde", "grade modules/submitted"), ("feedback", "write modules/feedback")):
+        command = add(name, _autograde if name == "autograde" else _feedback, text)
+        command.add_argument("--student", metavar="NAME", help="only this student; default: all")
+    grades = add("grades", _grades, "print the grades and write them as CSV")
+    grades.add_argument("--csv", metavar="FILE", type=Path, help="default: modules/grades.csv")
+    add("examples", _examples, "grade the bundled example submissions and print their table")
+    mutants = add("mutants", _mutants, "change the solutions one place at a time: do the graded tests notice?")
+    mutants.add_argument("--sample", metavar="N", type=int, help="only N mutants of each module")
+    mutants.add_argument("--seed", metavar="N", type=int, default=0, help="which sample; default: 0")
+    add("bench", _bench, "time the optimizers", modules=False)
+    add("figures", _figures, "compute the figures of README and docs", modules=False)
+    add("course", _course, "everything from notebooks to graded examples")
+    add("clean", _clean, "remove what was built; never submissions, grades or the gradebook", modules=False)
+    add("jupyter-config", _jupyter_config, "let every nbgrader of this environment find the course", modules=False)
+    return parser
+
+
+def _picked(project: Project, arguments: argparse.Namespace) -> list[Module]:
+    if arguments.name and arguments.module and arguments.name != arguments.module:
+        raise CourseError(f"two modules named, {arguments.name} and {arguments.module}; name one, or none for all")
+    return project.select(arguments.module or arguments.name)
+
+
+def _say(project: Project, what: str, paths: list[Path], nothing: str) -> None:
+    for path in paths:
+        print(f"{what} {project.relative(path)}")
+    if not paths:
+        print(nothing)
+
+
+def _notebooks(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course.notebooks import build
+
+    _say(project, "built", build(project, _picked(project, arguments)), "notebooks: up to date")
+
+
+def _execute(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course.execute import execute
+
+    _say(project, "executed", execute(project, _picked(project, arguments)), "nothing to execute")
+
+
+def _export(project: Project, arguments: argparse.Namespace) -> None:
+    if arguments.into:
+        raise CourseError("--into goes with --notebook; name the notebook to export")
+    from tinytorch.course.export import export
+
+    _say(project, "exported", export(project, _picked(project, arguments)), "package: up to date")
+
+
+def _export_own(arguments: argparse.Namespace) -> None:
+    from tinytorch.course.export import export_own
+
+    path, unwritten = export_own(arguments.notebook, arguments.into)
+    print(f"exported {arguments.notebook} to {path}")
+    if unwritten:
+        print(f"still to write: {', '.join(unwritten)}")
+
+
+def _check(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course.check import check
+
+    modules = _picked(project, arguments)
+    found = check(project, modules)
+    for line in found:
+        print(line, file=sys.stderr)
+    if found:
+        raise CourseError(f"check found {len(found)} thing{'s'[: len(found) > 1]} to mend, listed above")
+    print(f"check: {', '.join(module.name for module in modules)}: all well")
+
+
+def _release(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course.release import release
+
+    _say(project, "released", release(project, _picked(project, arguments)), "nothing to release")
+
+
+def _autograde(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course import grading
+
+    grading.autograde(project, _picked(project, arguments), student=arguments.student)
+
+
+def _feedback(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course import grading
+
+    grading.feedback(project, _picked(project, arguments), student=arguments.student)
+
+
+def _grades(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course import grading
+
+    grading.grades(project, _picked(project, arguments), csv=arguments.csv)
+
+
+def _examples(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course import examples
+
+    examples.run(project, _picked(project, arguments))
+
+
+def _mutants(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course import mutants
+
+    mutants.run(project, _picked(project, arguments), count=arguments.sample, seed=arguments.seed)
+
+
+def _bench(project: Project, arguments: argparse.Namespace) -> None:
+    _run_script(project, project.root / "benchmarks" / "bench.py")
+
+
+def _figures(project: Project, arguments: argparse.Namespace) -> None:
+    _run_script(project, project.root / "docs" / "figures.py")
+
+
+def _run_script(project: Project, script: Path) -> None:
+    import subprocess
+
+    if not script.is_file():
+        raise CourseError(f"{project.relative(script)}: missing; restore it from the repository")
+    status = subprocess.run([sys.executable, str(script)], cwd=project.root, check=False).returncode
+    if status:
+        raise CourseError(f"{project.relative(script)} ended with status {status}; see above")
+
+
+def _course(project: Project, arguments: argparse.Namespace) -> None:
+    # The package is exported before anything runs, because later modules import it.
+    for title, step in (
+        ("notebooks", _notebooks), ("export", _export), ("execute", _execute),
+        ("check", _check), ("release", _release), ("examples", _examples),
+    ):
+        print(f"== {title}", flush=True)
+        step(project, arguments)
+
+
+def _clean(project: Project, arguments: argparse.Namespace) -> None:
+    from tinytorch.course.notebooks import refuse_to_lose_edits
+
+    modules = project.modules()
+    refuse_to_lose_edits(project, modules)
+    for module in modules:
+        module.notebook.unlink(missing_ok=True)
+    for folder in (project.build_dir, project.release_dir, *project.root.glob("modules/**/.ipynb_checkpoints")):
+        shutil.rmtree(folder, ignore_errors=True)
+    print("removed the built notebooks, build and modules/release")
+
+
+def _jupyter_config(project: Project, arguments: argparse.Namespace) -> None:
+    """A Jupyter server started anywhere with this environment must read the course's configuration too."""
+    from tinytorch.course.project import write_if_changed
+
+    if sys.prefix == sys.base_prefix:
+        raise CourseError("this Python is not a virtual environment; run `make setup`, which makes one")
+    text = f"load_subconfig('nbgrader_config.py', path={os.fspath(project.root)!r})\n"
+    write_if_changed(Path(sys.prefix) / "etc" / "jupyter" / "nbgrader_config.py", text)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
