@@ -1,0 +1,173 @@
+"""Find what students handed in, and say of each whether it can be read."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tinytorch.course.grading.tree import CourseTree
+from tinytorch.course.project import CourseError, Module
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+
+@dataclass(frozen=True)
+class Submission:
+    """What one student handed in for one module.
+
+    Attributes:
+        student: the student's id, the name of the folder.
+        module: the assignment.
+        data: the bytes of the notebook file, empty if there is none.
+        notebook: the notebook, or ``None`` if it cannot be read.
+        problem: why it cannot be read, in one line that a student understands, or ``None``.
+        timestamp: the text of ``timestamp.txt``, ``None`` without one.
+    """
+
+    student: str
+    module: Module
+    data: bytes
+    notebook: NotebookNode | None
+    problem: str | None
+    timestamp: str | None = None
+
+
+class Unreadable(Exception):
+    """A file that is not a notebook; the text says why."""
+
+
+def students(tree: CourseTree, module: Module, student: str | None = None) -> list[str]:
+    """Who handed something in for ``module``, in order.
+
+    Args:
+        tree: the course.
+        module: the assignment.
+        student: look at this one only.
+    """
+    if not tree.submitted.is_dir():
+        return []
+    names = sorted(folder.name for folder in tree.submitted.iterdir() if not folder.name.startswith("."))
+    return [name for name in names if student in (None, name) and tree.submission(name, module).is_dir()]
+
+
+def strays(tree: CourseTree) -> list[str]:
+    """What lies in ``submitted`` but in no place where it would be graded, one line each."""
+    if not tree.submitted.is_dir():
+        return []
+    known = {module.name for module in tree.project.modules()}
+    found = []
+    for student in sorted(tree.submitted.iterdir()):
+        if student.name.startswith("."):
+            continue
+        if not student.is_dir():
+            found.append(f"submitted/{student.name}: a file; it belongs into submitted/STUDENT/NN_name/")
+            continue
+        for entry in sorted(student.iterdir()):
+            where = f"submitted/{student.name}/{entry.name}"
+            if entry.name.startswith("."):
+                continue
+            if not entry.is_dir():
+                found.append(f"{where}: a file; it belongs into submitted/{student.name}/NN_name/")
+            elif entry.name not in known:
+                found.append(f"{where}: no module is called that; there are {', '.join(sorted(known))}")
+    return found
+
+
+def read(tree: CourseTree, module: Module, student: str) -> Submission:
+    """Read what ``student`` handed in; whatever is wrong with it is told in ``problem``, never raised."""
+    folder = tree.submission(student, module)
+    timestamp = folder / "timestamp.txt"
+    stamp = timestamp.read_text(encoding="utf-8", errors="replace").strip() if timestamp.is_file() else None
+    data = b""
+    try:
+        data = _bytes(folder, module.notebook.name)
+        notebook = parse(data)
+    except Unreadable as error:
+        return Submission(student, module, data, None, str(error), stamp)
+    return Submission(student, module, data, notebook, None, stamp)
+
+
+def _bytes(folder: Path, name: str) -> bytes:
+    path = folder / name
+    try:
+        if path.is_file():
+            return path.read_bytes()
+        others = sorted(entry.name for entry in folder.iterdir() if entry.suffix.lower() == ".ipynb")
+    except OSError as error:
+        raise Unreadable(f"cannot be read: {error.strerror}") from None
+    if path.is_dir():
+        raise Unreadable(f"{name} is a folder")
+    if others:
+        raise Unreadable(f"no {name}, but '{others[0]}'; rename it")
+    raise Unreadable(f"no {name} in the folder")
+
+
+def parse(data: bytes) -> NotebookNode:
+    """The notebook in ``data``, in the current format.
+
+    Raises:
+        Unreadable: it is empty, not UTF-8, not JSON, or not a notebook.
+    """
+    if not data.strip():
+        raise Unreadable("the file is empty")
+    try:
+        document = json.loads(data.decode("utf-8-sig"))
+    except UnicodeDecodeError as error:
+        raise Unreadable(f"not UTF-8 (byte {error.start})") from None
+    except json.JSONDecodeError as error:
+        raise Unreadable(f"not a notebook: not JSON from line {error.lineno} on ({error.msg})") from None
+    except RecursionError:
+        raise Unreadable("not a notebook: nested too deeply") from None
+    return _validated(document)
+
+
+def _validated(document: Any) -> NotebookNode:
+    """The notebook, checked against the schema of its own format version, then brought to the current one."""
+    import nbformat
+    from nbformat.converter import convert
+
+    version = document.get("nbformat") if isinstance(document, dict) else None
+    if version not in (3, 4) or not isinstance(document.get("cells" if version == 4 else "worksheets"), list):
+        raise Unreadable("not a notebook: JSON, but without format number and cells")
+    if version == 4:
+        _complete(document)
+    try:
+        nbformat.validate(document, relax_add_props=True)
+        return convert(nbformat.reader.reads(json.dumps(document)), 4)
+    except nbformat.ValidationError as error:
+        # jsonschema's message is one line that says what; the rest of its text is the whole cell.
+        raise Unreadable(f"not a valid notebook: {str(error.message).splitlines()[0][:120]}") from None
+
+
+def _complete(document: dict[str, Any]) -> None:
+    """Add, in place, what some editors leave out and nothing depends on."""
+    document.setdefault("metadata", {})
+    document.setdefault("nbformat_minor", 5)
+    for number, cell in enumerate(document["cells"]):
+        if not isinstance(cell, dict):
+            raise Unreadable(f"not a valid notebook: cell {number + 1} is not a cell")
+        cell.setdefault("metadata", {})
+        if cell.get("cell_type") == "code":
+            # What a student's machine printed is not looked at, so it cannot make a notebook unreadable either.
+            cell["outputs"], cell["execution_count"] = [], None
+        if document["nbformat_minor"] in (5, 6) and not cell.get("id"):
+            cell["id"] = f"cell-{number}"
+
+
+def require_some(tree: CourseTree, modules: list[Module], student: str | None) -> None:
+    """Refuse to grade nothing.
+
+    Raises:
+        CourseError: no student handed anything in for any of ``modules``.
+    """
+    if any(students(tree, module, student) for module in modules):
+        return
+    module = modules[-1]
+    place = tree.project.relative(tree.submission(student or "STUDENT", module) / module.notebook.name)
+    whose = f"of '{student}' " if student else ""
+    what = module.name if len(modules) == 1 else "any module"
+    hint = "".join(f"; but {line}" for line in strays(tree)[:1])
+    raise CourseError(f"no submission {whose}for {what}; put it at {place}{hint}")

@@ -1,0 +1,79 @@
+"""``make feedback`` and ``make grades``: what goes back to students, and what goes into the office's spreadsheet."""
+
+from __future__ import annotations
+
+import glob
+import sys
+from pathlib import Path
+from typing import TextIO
+
+from tinytorch.course.grading import collect
+from tinytorch.course.grading.cycle import tables
+from tinytorch.course.grading.record import Row, rows, write_csv
+from tinytorch.course.grading.tree import CourseTree, quiet_log
+from tinytorch.course.project import CourseError, Module, Project
+
+
+def write_feedback(project: Project, modules: list[Module], student: str | None, out: TextIO | None) -> list[Path]:
+    """See :func:`tinytorch.course.grading.feedback`."""
+    out = out or sys.stdout
+    tree = CourseTree.of(project)
+    graded = [
+        (module, row.student) for module in modules for row in rows(tree, module)
+        if student in (None, row.student) and (tree.autograded(row.student, module) / module.notebook.name).is_file()
+    ]
+    if not graded:
+        raise CourseError("nothing has been graded yet; run `make autograde` first")
+    failed = []
+    for number, (module, name) in enumerate(graded, 1):
+        reason = _page(tree, module, name)
+        place = project.relative(tree.feedback(name, module))
+        out.write(f"{module.name}  {number:>{len(str(len(graded)))}}/{len(graded)}  {reason or place}\n")
+        out.flush()
+        if reason:
+            failed.append(f"{name} {module.name}: {reason}")
+    if failed:
+        raise CourseError(f"no feedback for {failed[0]}" + (f", and {len(failed) - 1} more" if failed[1:] else ""))
+    return [tree.feedback(name, module) for module, name in graded]
+
+
+def _page(tree: CourseTree, module: Module, student: str) -> str | None:
+    """Make one page; the reason if that failed."""
+    from nbgrader.converters.base import NbGraderException
+    from nbgrader.converters.generate_feedback import GenerateFeedback
+
+    directory = tree.directory(module)
+    # nbgrader takes a pattern here; a student's name is not one.
+    directory.student_id = glob.escape(student)
+    try:
+        GenerateFeedback(coursedir=directory, config=tree.config(), log=quiet_log(), force=True).start()
+    except (NbGraderException, SystemExit) as error:
+        return f"nbgrader could not make the page: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+    return None
+
+
+def write_grades(project: Project, modules: list[Module], to: Path | None, out: TextIO | None) -> list[Row]:
+    """See :func:`tinytorch.course.grading.grades`."""
+    out = out or sys.stdout
+    tree = CourseTree.of(project)
+    found: list[Row] = []
+    for module in modules:
+        found += [_with_problem(tree, module, row) for row in rows(tree, module)]
+    if not found:
+        raise CourseError("nothing has been graded yet; run `make autograde` first")
+    path = to or tree.root / "grades.csv"
+    try:
+        write_csv(path, found)
+    except OSError as error:
+        raise CourseError(f"{path}: cannot be written: {error.strerror}; choose another file") from None
+    out.write(tables(found).lstrip("\n"))
+    out.write(f"\n{project.relative(path)}: {len(found)} submissions\n")
+    return found
+
+
+def _with_problem(tree: CourseTree, module: Module, row: Row) -> Row:
+    """A submission that cannot be read leaves no notebook to keep notes in; say again what is wrong with it."""
+    if row.notes or not tree.submission(row.student, module).is_dir():
+        return row
+    problem = collect.read(tree, module, row.student).problem
+    return row if problem is None else Row(row.student, row.assignment, row.points, row.maxima, row.penalty, (problem,))

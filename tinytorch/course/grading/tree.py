@@ -1,0 +1,119 @@
+"""The folders of one nbgrader course, and nbgrader's configuration for them."""
+
+from __future__ import annotations
+
+import logging
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from tinytorch.course.project import CourseError, Module, Project
+
+if TYPE_CHECKING:
+    from nbgrader.api import Gradebook
+    from nbgrader.coursedir import CourseDirectory
+    from traitlets.config import Config
+
+
+@dataclass(frozen=True)
+class CourseTree:
+    """Where submissions come in and grades come out.
+
+    Attributes:
+        project: the checkout: its configuration, and the package that submissions import.
+        root: the folder of ``submitted``, ``autograded``, ``feedback`` and ``gradebook.db``.
+    """
+
+    project: Project
+    root: Path
+
+    @classmethod
+    def of(cls, project: Project) -> CourseTree:
+        """The course itself, in ``modules``."""
+        return cls(project, project.course_root)
+
+    @property
+    def submitted(self) -> Path:
+        """One folder a student, in it one folder an assignment."""
+        return self.root / "submitted"
+
+    def submission(self, student: str, module: Module) -> Path:
+        """What a student handed in for a module."""
+        return self.submitted / student / module.name
+
+    def autograded(self, student: str, module: Module) -> Path:
+        """The executed submission."""
+        return self.root / "autograded" / student / module.name
+
+    def feedback(self, student: str, module: Module) -> Path:
+        """The pages a student gets back."""
+        return self.root / "feedback" / student / module.name
+
+    def released(self, module: Module) -> Path:
+        """The notebook that students were given; the example course grades against it too.
+
+        Raises:
+            CourseError: it has not been built.
+        """
+        path = self.project.release_dir / module.name / module.notebook.name
+        if not path.is_file():
+            raise CourseError(f"{module.name} has not been released; run `make release MODULE={module.number:02}` first")
+        return path
+
+    def config(self) -> Config:
+        """nbgrader's configuration, as its own commands read it, for this tree."""
+        from tinytorch.course.release import course_config
+
+        config = course_config(self.project)
+        if self.root != self.project.course_root:
+            config.CourseDirectory.root = str(self.root)
+            # A database of the real course must not learn of examples.
+            config.CourseDirectory.db_url = f"sqlite:///{self.root / 'gradebook.db'}"
+        return config
+
+    def directory(self, module: Module | None = None) -> CourseDirectory:
+        """nbgrader's own view of these folders, for one assignment."""
+        from nbgrader.coursedir import CourseDirectory
+
+        return CourseDirectory(config=self.config(), log=quiet_log(), assignment_id=module.name if module else "")
+
+    @contextmanager
+    def gradebook(self) -> Iterator[Gradebook]:
+        """The gradebook, open for the time of a ``with``.
+
+        Raises:
+            CourseError: it cannot be opened, or another version of nbgrader made it.
+        """
+        from sqlalchemy.exc import SAWarning
+
+        with warnings.catch_warnings():
+            # nbgrader builds its rows in an order that SQLAlchemy remarks on.
+            warnings.simplefilter("ignore", SAWarning)
+            with self._open() as gradebook:
+                yield gradebook
+                gradebook.engine.dispose()
+
+    def _open(self) -> Gradebook:
+        from nbgrader.api import Assignment, Gradebook
+        from sqlalchemy.exc import SQLAlchemyError
+
+        directory = self.directory()
+        try:
+            gradebook = Gradebook(directory.db_url, directory.course_id)
+            gradebook.db.query(Assignment).all()
+        except (SQLAlchemyError, OSError) as error:
+            raise CourseError(
+                f"the gradebook {directory.db_url} cannot be used: {str(error).splitlines()[0]}; back it up, then run "
+                "`nbgrader db upgrade`, or move it away and release again"
+            ) from None
+        return gradebook
+
+
+def quiet_log() -> logging.Logger:
+    """A logger for nbgrader that says nothing: what matters is said by the caller."""
+    log = logging.Logger("tinytorch.grading", logging.CRITICAL)
+    log.addHandler(logging.NullHandler())
+    return log
