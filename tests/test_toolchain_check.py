@@ -14,7 +14,6 @@ from tinytorch.course.export import export
 from tinytorch.course.project import Project
 
 SOURCE = "modules/source/02_counting/counting_dev.py"
-GRADED = '"grade_id": "test-count", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false}'
 
 
 @pytest.fixture

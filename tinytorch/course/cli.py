@@ -220,8 +220,12 @@ def _jupyter_config(project: Project, arguments: argparse.Namespace) -> None:
 
     if sys.prefix == sys.base_prefix:
         raise CourseError("this Python is not a virtual environment; run `make setup`, which makes one")
-    text = f"load_subconfig('nbgrader_config.py', path={os.fspath(project.root)!r})\n"
-    write_if_changed(Path(sys.prefix) / "etc" / "jupyter" / "nbgrader_config.py", text)
+    write_if_changed(Path(sys.prefix) / "etc" / "jupyter" / "nbgrader_config.py", jupyter_config_text(project))
+
+
+def jupyter_config_text(project: Project) -> str:
+    """A ``nbgrader_config.py`` for any folder that Jupyter reads, leading to the one of the project."""
+    return f"load_subconfig('nbgrader_config.py', path={os.fspath(project.root)!r})\n"
 
 
 if __name__ == "__main__":
