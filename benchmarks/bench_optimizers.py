@@ -47,6 +47,7 @@ WORKLOADS = {
     "1,000 arrays of 16": [(16,)] * 1000,
 }
 COLUMNS = ["ours", "textbook", "torch", "foreach", "fused"]
+TRAINING_COLUMNS = ["ours", "torch", "foreach", "fused"]
 TORCH_OPTIONS = {"torch": {}, "foreach": {"foreach": True}, "fused": {"fused": True}}
 Steps = dict[str, Callable[[], object]]
 
@@ -244,7 +245,7 @@ def verdict(samples: dict[str, list[float]], ours: str, other: str, target: floa
     return [f"{ratio:.2f}", f"<= {target}", "yes" if ratio <= target else "NO"]
 
 
-def table(title: str, header: list[str], rows: Iterator[list[str]] | list[list[str]]) -> None:
+def table(title: str, header: list[str], rows: Iterator[list[str]]) -> None:
     """Print rows as they arrive: the first column to the left, the others to the right."""
     print(f"\n{title}\n")
     widths = [46] + [max(9, len(cell)) for cell in header[1:]]
@@ -274,7 +275,7 @@ def optimizer_rows(rounds: int) -> Iterator[list[str]]:
 def training_rows(rounds: int) -> Iterator[list[str]]:
     for rule in RULES:
         samples = measure(training_steps(rule), rounds)
-        yield [rule.name, *(milliseconds(samples, column) for column in COLUMNS),
+        yield [rule.name, *(milliseconds(samples, column) for column in TRAINING_COLUMNS),
                *verdict(samples, "ours", "torch", None)]
 
 
@@ -304,7 +305,7 @@ def main() -> None:
     judged = ["ours/torch", "target", "met"]
     table("One optimizer step, milliseconds", ["", *COLUMNS, *judged], optimizer_rows(rounds))
     table("One training step of the 784-128-10 network, batch 64: forward, loss, backward, update; milliseconds",
-          ["", *COLUMNS, *judged], training_rows(rounds))
+          ["", *TRAINING_COLUMNS, *judged], training_rows(rounds))
     table("Memory held during a step beyond parameters, gradients and state, MiB", ["", "ours", "textbook"],
           memory_rows())
     table("Import in a fresh interpreter, milliseconds", ["", "ours", "numpy", "ours/numpy", "target", "met"],

@@ -1,12 +1,14 @@
 """Whole trajectories: ours against numbers recorded from PyTorch, and against the reference of unrolled sums."""
 from __future__ import annotations
 
+import doctest
 import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+import reference as reference_module
 from recorded import record_pytorch
 from reference import array_path
 from tinytorch.core.autograd import Variable, matmul, maximum, mean
@@ -98,6 +100,11 @@ def test_what_is_remembered_agrees_with_pytorch(rule, runs):
     for kept, arrays in run["state"].items():
         for name, expected in arrays.items():
             np.testing.assert_allclose(np.ravel(ours[kept][name]), expected, rtol=1e-12, atol=1e-12)
+
+
+def test_the_reference_gives_the_tables_of_the_papers():
+    result = doctest.testmod(reference_module)
+    assert result.failed == 0 and result.attempted == 2
 
 
 def test_the_recorded_inputs_hold_the_hard_cases():
