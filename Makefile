@@ -53,8 +53,8 @@ check: setup ## check sources, metadata and exported package
 release: notebooks ## build and prove the student notebooks in modules/release
 	@$(RUN) release $(PICK)
 
-autograde: setup ## grade modules/submitted/STUDENT/NN_name
-	@$(RUN) autograde $(PICK) $(PICK_STUDENT)
+autograde: setup ## grade modules/submitted/STUDENT/NN_name (FORCE=1: also what has not changed)
+	@$(RUN) autograde $(PICK) $(PICK_STUDENT) $(if $(FORCE),--force)
 
 feedback: setup ## write modules/feedback for what was graded
 	@$(RUN) feedback $(PICK) $(PICK_STUDENT)
@@ -62,7 +62,7 @@ feedback: setup ## write modules/feedback for what was graded
 grades: setup ## print the grades and write modules/grades.csv
 	@$(RUN) grades $(PICK)
 
-examples: notebooks ## grade the bundled example submissions and print their table
+examples: release ## grade the bundled example submissions and print their table
 	@$(RUN) examples $(PICK)
 
 mutants: setup ## change the solutions one place at a time: do the graded tests notice?

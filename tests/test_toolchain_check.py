@@ -105,6 +105,15 @@ def test_marks_in_a_class_body_are_refused(exported: Project):
     assert any("a solution mark outside a function body" in line for line in check(exported, exported.modules()))
 
 
+def test_a_sentence_that_quotes_the_answer_is_found_in_any_module(exported: Project):
+    text = _count_with("# > Sums of doubled numbers.\n", "# > Sums of doubled numbers.\n#\n"
+                       "# Both are easy: `twice = self.value+self.value`.\n")
+    (exported.root / SOURCE).write_text(text)
+    assert check(exported, exported.modules()) == [
+        f"{SOURCE}: cell 1 (markdown) (line 18): holds the solution line 'twice = self.value + self.value'; "
+        "say it in other words"]
+
+
 def test_two_blocks_in_one_function_are_refused(exported: Project):
     text = _count_with("        total += Number(value).double()\n    return total\n",
                        "        total += Number(value).double()\n    ### END SOLUTION\n"

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Callable, Iterator
 
 from tinytorch.course.export import default_exp, export_text, init_text, is_exported, target
-from tinytorch.course.leaks import cell_name
+from tinytorch.course.leaks import Secrets, cell_name
 from tinytorch.course.notebooks import (
     MarkError,
     cell_lines,
@@ -37,6 +37,7 @@ class _Source:
     module: Module
     notebook: NotebookNode
     lines: list[int]
+    secrets: Secrets
     found: list[str] = field(default_factory=list)
 
     def fail(self, index: int, what: str, remedy: str, line: int = 0) -> None:
@@ -61,18 +62,40 @@ def check(project: Project, modules: list[Module]) -> list[str]:
         One line for each failure, naming file, cell and remedy; none if all is well.
     """
     found: list[str] = []
+    secrets = _secrets(project)
     for module in modules:
-        found += check_source(project, module)
+        found += check_source(project, module, secrets)
     found += check_names(project)
     found += check_strangers(project)
     found += check_nbgrader_config(project)
     return found
 
 
-def check_source(project: Project, module: Module) -> list[str]:
-    """The rules for one source and for the file of the package it exports to."""
+def _secrets(project: Project) -> Secrets:
+    """The solution lines of all modules whose sources can be read; the others are told of by their own check."""
+    readable = []
+    for module in project.modules():
+        try:
+            Secrets.of([module])
+        except CourseError:
+            continue
+        readable.append(module)
+    return Secrets.of(readable)
+
+
+def check_source(project: Project, module: Module, secrets: Secrets) -> list[str]:
+    """The rules for one source and for the file of the package it exports to.
+
+    Args:
+        project: the course.
+        module: the module to look at.
+        secrets: what its texts may not give away.
+
+    Returns:
+        One line for each failure.
+    """
     try:
-        source = _Source(project, module, read_source(module), cell_lines(module))
+        source = _Source(project, module, read_source(module), cell_lines(module), secrets)
     except CourseError as error:
         return [f"{project.relative(project.source_dir)}/{error}"]
     for rule in _RULES:
@@ -283,6 +306,16 @@ def _imports_something(node: ast.Try) -> bool:
     return any(isinstance(n, (ast.Import, ast.ImportFrom)) for part in node.body for n in ast.walk(part))
 
 
+def _texts_keep_the_secret(source: _Source) -> None:
+    """A sentence that quotes a line of the answer would stop the release; here it is found with its line."""
+    for index, cell in source.cells():
+        if cell.cell_type == "code":
+            continue
+        for number, text in enumerate(cell.source.split("\n")):
+            for line in source.secrets.in_text(text):
+                source.fail(index, f"holds the solution line '{line}'", "say it in other words", number)
+
+
 def _exported_imports(source: _Source) -> None:
     """The package needs NumPy alone: what is exported may not import the lesson or anything else installed."""
     for index, cell in source.cells():
@@ -335,6 +368,7 @@ _RULES: tuple[Callable[[_Source], None], ...] = (
     _demos_may_raise,
     _imports,
     _exported_imports,
+    _texts_keep_the_secret,
 )
 
 

@@ -70,6 +70,8 @@ def _parser() -> argparse.ArgumentParser:
     for name, text in (("autograde", "grade modules/submitted"), ("feedback", "write modules/feedback")):
         command = add(name, _autograde if name == "autograde" else _feedback, text)
         command.add_argument("--student", metavar="NAME", help="only this student; default: all")
+        if name == "autograde":
+            command.add_argument("--force", action="store_true", help="grade also what has not changed")
     grades = add("grades", _grades, "print the grades and write them as CSV")
     grades.add_argument("--csv", metavar="FILE", type=Path, help="default: modules/grades.csv")
     add("examples", _examples, "grade the bundled example submissions and print their table")
@@ -147,7 +149,8 @@ def _release(project: Project, arguments: argparse.Namespace) -> None:
 def _autograde(project: Project, arguments: argparse.Namespace) -> None:
     from tinytorch.course import grading
 
-    grading.autograde(project, _picked(project, arguments), student=arguments.student)
+    grading.autograde(project, _picked(project, arguments), student=arguments.student,
+                      force=arguments.force)
 
 
 def _feedback(project: Project, arguments: argparse.Namespace) -> None:

@@ -61,7 +61,8 @@ class CleanRelease(NbGraderPreprocessor):
         found = Secrets.of(project.modules()).in_notebook(nb)
         found += strangers(self._destination(module.name), module)
         if found:
-            raise CourseError(f"{module.name}: {found[0]}; not released")
+            more = f" (and {len(found) - 1} more of this kind)" if len(found) > 1 else ""
+            raise CourseError(f"{found[0]}{more}; not released")
         return nb, resources
 
     def _destination(self, assignment: str) -> Path:
