@@ -143,18 +143,20 @@ def _validated(document: Any) -> NotebookNode:
 
 
 def _complete(document: dict[str, Any]) -> None:
-    """Add, in place, what some editors leave out and nothing depends on."""
-    document.setdefault("metadata", {})
+    """Put right, in place, what nothing depends on: it is no reason not to read an answer."""
+    document["metadata"] = {}
     document.setdefault("nbformat_minor", 5)
+    used: set[str] = set()
     for number, cell in enumerate(document["cells"]):
         if not isinstance(cell, dict):
             raise Unreadable(f"not a valid notebook: cell {number + 1} is not a cell")
         cell.setdefault("metadata", {})
         if cell.get("cell_type") == "code":
-            # What a student's machine printed is not looked at, so it cannot make a notebook unreadable either.
             cell["outputs"], cell["execution_count"] = [], None
-        if document["nbformat_minor"] in (5, 6) and not cell.get("id"):
-            cell["id"] = f"cell-{number}"
+        if document["nbformat_minor"] not in range(5):
+            if not isinstance(cell.get("id"), str) or cell["id"] in used:
+                cell["id"] = f"cell-{number}"
+            used.add(cell["id"])
 
 
 def require_some(tree: CourseTree, modules: list[Module], student: str | None) -> None:

@@ -15,6 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinytorch.course.grading.tree import quiet_log
 from tinytorch.course.leaks import cell_name
 from tinytorch.course.project import Project
 
@@ -22,6 +23,7 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 CELL_SECONDS = 30
+TIMEOUT = "CellTimeout"
 
 
 @dataclass(frozen=True)
@@ -88,19 +90,21 @@ def _client(notebook: NotebookNode, leave_out: frozenset[int], cell_seconds: int
     def executed(cell: NotebookNode, cell_index: int, execute_reply: dict[str, Any]) -> None:
         runner.reached.add(cell_index)
         content = execute_reply["content"]
-        if content["status"] != "error" or any(output.output_type == "error" for output in cell.outputs):
+        if content["status"] != "error":
             return
-        # An error nobody printed: the time-out below, or code that took over the kernel's way of showing errors.
-        if content["ename"] == "CellTimeout":
+        if content["ename"] == TIMEOUT:
             notes.append(f"{cell_name(cell, cell_index)} ran longer than {cell_seconds} s")
-        cell.outputs.append(_error(content["ename"], content["evalue"]))
+        # An error nobody printed: the code took over the kernel's way of showing errors, or caught the interrupt.
+        if not any(output.output_type == "error" for output in cell.outputs):
+            cell.outputs.append(_error(content["ename"], content["evalue"]))
 
     runner = Runner(
         notebook, timeout=cell_seconds, kernel_name="python3", allow_errors=True, interrupt_on_timeout=True,
-        error_on_timeout={"ename": "CellTimeout", "evalue": f"this cell ran longer than {cell_seconds} s",
+        error_on_timeout={"ename": TIMEOUT, "evalue": f"this cell ran longer than {cell_seconds} s",
                           "traceback": [], "status": "error"},
         raise_on_iopub_timeout=True, record_timing=False, resources={"metadata": {"path": scratch}},
-        on_cell_executed=executed, extra_arguments=["--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"],
+        log=quiet_log(), on_cell_executed=executed,
+        extra_arguments=["--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"],
     )
     runner.reached = set()
     return runner
