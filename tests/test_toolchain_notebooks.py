@@ -159,6 +159,17 @@ def test_edits_made_in_the_built_notebook_are_not_overwritten(course: Project):
     assert "twice it" in module.notebook.read_text()
 
 
+def test_points_changed_in_the_built_notebook_are_not_overwritten(course: Project):
+    module = course.module("01")
+    build(course, [module])
+    module.notebook.write_text(module.notebook.read_text().replace('"points": 3', '"points": 5'))
+    later = module.source.stat().st_mtime + 5
+    os.utime(module.notebook, (later, later))
+    with pytest.raises(CourseError, match="edited after its source"):
+        build(course, [module])
+    assert is_stale(module)
+
+
 def test_outputs_in_a_built_notebook_are_no_edits(course: Project):
     module = course.module("01")
     build(course, [module])

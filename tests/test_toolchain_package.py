@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from tinytorch.course.check import check_names, check_nbgrader_config, check_strangers
+from tinytorch.course.check import check
 from tinytorch.course.project import find_project
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,9 +44,9 @@ def test_the_package_says_that_it_is_typed():
     assert (ROOT / "tinytorch" / "py.typed").is_file()
 
 
-def test_names_versions_and_configuration_of_this_checkout_agree():
+def test_this_checkout_passes_its_own_check():
     project = find_project(ROOT)
-    assert check_names(project) + check_nbgrader_config(project) + check_strangers(project) == []
+    assert check(project, project.modules()) == []
 
 
 def test_what_was_tested_is_pinned_and_holds_no_torch():

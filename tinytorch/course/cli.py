@@ -178,7 +178,7 @@ def _mutants(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _bench(project: Project, arguments: argparse.Namespace) -> None:
-    _run_script(project, project.root / "benchmarks" / "bench.py")
+    _run_script(project, project.root / "benchmarks" / "bench_optimizers.py")
 
 
 def _figures(project: Project, arguments: argparse.Namespace) -> None:

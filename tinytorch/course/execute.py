@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import os
 import sys
 import tempfile
@@ -78,8 +79,6 @@ def run_notebook(
     Returns:
         The run; a dead kernel or a time-out is told in ``Run.stopped``.
     """
-    import copy
-
     from nbclient import NotebookClient
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
@@ -126,9 +125,8 @@ def _last_run(notebook: NotebookNode) -> str:
 class Progress:
     """One line for each notebook when it is done; on a terminal also the cell it is at."""
 
-    def __init__(self, total: int, stream: TextIO | None = None):
+    def __init__(self, stream: TextIO | None = None):
         self._stream = stream or sys.stderr
-        self._total = total
         self._at: dict[str, str] = {}
         self._lock = threading.Lock()
 
@@ -157,7 +155,7 @@ def execute(project: Project, modules: list[Module]) -> list[Path]:
         CourseError: a cell raised (tagged raises-exception or not); one line for each error.
     """
     build(project, modules)
-    progress = Progress(len(modules))
+    progress = Progress()
 
     def one(module: Module) -> tuple[Path, list[str]]:
         start = time.perf_counter()

@@ -8,6 +8,7 @@ can edit), and the marks between cells make room for the spacing of PEP 8.
 from __future__ import annotations
 
 import ast
+import copy
 import re
 import tempfile
 import uuid
@@ -107,8 +108,6 @@ def _through_nbdev(notebook: NotebookNode, name: str, origin: str) -> str:
 
 
 def _without_marks(notebook: NotebookNode) -> NotebookNode:
-    import copy
-
     clean = copy.deepcopy(notebook)
     for cell in clean.cells:
         kept = [line for line in cell.source.split("\n") if line.strip() not in (BEGIN_SOLUTION, END_SOLUTION)]

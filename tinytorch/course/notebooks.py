@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import ast
+import copy
 import hashlib
 import re
 from collections import Counter
 from dataclasses import dataclass
+from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Iterator
 
@@ -167,7 +169,13 @@ def cell_lines(module: Module) -> list[int]:
 
 
 def _parse(module: Module) -> tuple[NotebookNode, list[int]]:
-    text = _read_text(module)
+    notebook, starts = _parse_text(module, _read_text(module))
+    # A caller may change the notebook; the next one must not see that.
+    return copy.deepcopy(notebook), list(starts)
+
+
+@lru_cache(maxsize=64)
+def _parse_text(module: Module, text: str) -> tuple[NotebookNode, list[int]]:
     lines = text.split("\n")
     marks = _check_percent(module, lines)
     import jupytext
@@ -269,19 +277,25 @@ def notebook_text(notebook: NotebookNode) -> str:
 
 def is_stale(module: Module) -> bool:
     """Whether the built notebook is missing or says something else than its source."""
-    return not module.notebook.is_file() or _sources(module.notebook) != [
-        (cell.cell_type, cell.source) for cell in read_source(module).cells
+    return not module.notebook.is_file() or _read_content(module.notebook) != _content(read_source(module))
+
+
+def _content(notebook: NotebookNode) -> list[tuple[Any, ...]]:
+    """What people write into a notebook, as opposed to outputs and the notes of the tools that ran it."""
+    return [
+        (cell.cell_type, cell.source, cell.metadata.get("nbgrader"), cell.metadata.get("tags"))
+        for cell in notebook.cells
     ]
 
 
-def _sources(path: Path) -> list[tuple[str, str]] | None:
+def _read_content(path: Path) -> list[tuple[Any, ...]] | None:
     import nbformat
 
     try:
         notebook = nbformat.read(path, as_version=4)
     except (ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
         return None
-    return [(cell.cell_type, cell.source) for cell in notebook.cells]
+    return _content(notebook)
 
 
 def build(project: Project, modules: list[Module]) -> list[Path]:
@@ -312,8 +326,8 @@ def refuse_to_lose_edits(project: Project, modules: list[Module]) -> None:
     for module in modules:
         if not module.notebook.is_file() or module.notebook.stat().st_mtime <= module.source.stat().st_mtime:
             continue
-        present = _sources(module.notebook)
-        if present is not None and present != [(cell.cell_type, cell.source) for cell in read_source(module).cells]:
+        present = _read_content(module.notebook)
+        if present is not None and present != _content(read_source(module)):
             raise CourseError(
                 f"{project.relative(module.notebook)}: edited after its source {module.source.name}; "
                 "move the edits into the source, then delete the notebook"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import os
 import shutil
@@ -134,7 +135,7 @@ def _explain(module: Module, reason: str) -> str:
 
 def prove_all(project: Project, modules: list[Module], place: Path) -> list[str]:
     """:func:`prove` for several modules, two at a time."""
-    progress = Progress(len(modules))
+    progress = Progress()
 
     def one(module: Module) -> list[str]:
         start = time.perf_counter()
@@ -216,8 +217,6 @@ def _contract(cell: NotebookNode) -> dict[str, Any]:
 
 def without_demos(notebook: NotebookNode) -> NotebookNode:
     """A copy without the cells that only demonstrate: what grading needs, and quick."""
-    import copy
-
     short = copy.deepcopy(notebook)
     short.cells = [cell for cell in short.cells if not has_tag(cell, "demo")]
     return short
