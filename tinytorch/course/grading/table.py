@@ -63,6 +63,7 @@ def _lines(rows: list[Row], names: list[str], longest: int, totals: bool) -> lis
         for level in range(height)
     ]
     rule = "-" * len(lines[-1])
+    lines = [line.rstrip() for line in lines]
     lines += [rule, *(_line(_marked(row), cells, first, widths) for row, cells in zip(rows, body)), rule]
     return lines + [_line("maximum", top, first, widths)]
 

@@ -1,0 +1,116 @@
+"""The printed table of grades and the scores of single cells."""
+
+from __future__ import annotations
+
+import pytest
+from nbformat.v4 import new_code_cell, new_output
+
+from tinytorch.course.grading.record import Row, number, write_csv
+from tinytorch.course.grading.score import CellScore, nothing, score
+from tinytorch.course.grading.table import table
+
+
+def row(student: str, points: list[float | None], maxima: dict[str, float], **rest: object) -> Row:
+    return Row(student, "08_optimizers", dict(zip(maxima, points)), maxima, **rest)
+
+
+SHORT = {"test-sgd": 15.0, "test-gradient-descent": 10.0}
+
+
+def test_a_small_table():
+    rows = [row("anna", [15, 7.5], SHORT), row("bob", [None, 0], SHORT), row("cyd", [1, 1], SHORT, notes=("late",))]
+    assert table(rows) == """\
+08_optimizers
+
+              gradient
+student  sgd   descent  total
+-----------------------------
+anna      15       7.5   22.5
+bob        -         0      0
+cyd *      1         1      2
+-----------------------------
+maximum   15        10     25
+* cyd: late
+"""
+
+
+def test_a_penalty_is_taken_off_the_total_but_never_below_nothing():
+    assert row("a", [10, 2], SHORT, penalty=5.0).total == 7.0
+    assert row("a", [1, 0], SHORT, penalty=5.0).total == 0.0
+
+
+MANY = {f"test-{name}": 10.0 for name in (
+    "gradient-descent", "optimizer-base", "optimizer-state", "sgd", "sgd-momentum", "adam-moments", "adam-correction",
+    "adam", "scheduler", "scheduler-conventions", "training-integration", "bug-hunt", "reflection")}
+
+
+def test_nine_cells_fit_into_a_hundred_columns():
+    maxima = dict(list(MANY.items())[:9])
+    text = table([row("no_bias_correction", [10.0] * 9, maxima)])
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.splitlines()[-1].split() == ["maximum", *["10"] * 9, "90"]
+
+
+def test_more_cells_than_fit_are_cut_into_tables_that_do():
+    text = table([row("no_bias_correction", [10.0] * 13, MANY)])
+    assert max(map(len, text.splitlines())) <= 100 and text.count("maximum") == 2 and text.count("130") == 2
+    maxima = {f"test-number-{n}-of-many": 10.0 for n in range(40)}
+    text = table([row("somebody", [10.0] * 40, maxima)])
+    assert max(map(len, text.splitlines())) <= 100
+    assert text.count("maximum") > 1 and text.count("total") == 1
+    assert sum(line.split()[1:].count("10") for line in text.splitlines() if line.startswith("maximum")) == 40
+
+
+@pytest.mark.parametrize(("value", "text"), [(10.0, "10"), (7.5, "7.5"), (0.0, "0"), (1 / 3, "0.33"), (None, "")])
+def test_points_as_people_write_them(value, text):
+    assert number(value) == text
+
+
+def test_csv_leaves_open_what_a_person_has_to_grade(tmp_path):
+    write_csv(tmp_path / "g.csv", [row("b", [1, 2], SHORT, penalty=1.0), row("a", [None, 2], SHORT)])
+    assert (tmp_path / "g.csv").read_text().splitlines()[1:] == [
+        "a,08_optimizers,test-sgd,,15", "a,08_optimizers,test-gradient-descent,2,10", "a,08_optimizers,total,2,25",
+        "b,08_optimizers,test-sgd,1,15", "b,08_optimizers,test-gradient-descent,2,10",
+        "b,08_optimizers,late penalty,-1,", "b,08_optimizers,total,2,25",
+    ]
+
+
+# ---------------------------------------------------------------------- points from outputs
+
+def graded(*outputs, points: float = 3):
+    cell = new_code_cell("test()", outputs=list(outputs), metadata={"nbgrader": {
+        "grade": True, "grade_id": "t", "locked": True, "points": points, "schema_version": 3, "solution": False,
+        "task": False}})
+    from nbformat.v4 import new_notebook
+
+    return new_notebook(cells=[new_code_cell("not graded"), cell])
+
+
+ERROR = new_output("error", ename="AssertionError", evalue="step 2: expected 0.71\nmore", traceback=[])
+PRINT = new_output("stream", name="stdout", text="hello")
+WARNING = new_output("stream", name="stderr", text="careful\nthere")
+
+
+def value(text: str):
+    return new_output("execute_result", data={"text/plain": text})
+
+
+@pytest.mark.parametrize(("outputs", "wanted"), [
+    ([], CellScore("t", 3.0, 3.0)),
+    ([PRINT], CellScore("t", 3.0, 3.0)),
+    ([PRINT, ERROR], CellScore("t", 0.0, 3.0, "AssertionError: step 2: expected 0.71")),
+    ([WARNING], CellScore("t", 0.0, 3.0, "careful", "cell 't' has no points because of text on stderr: careful")),
+    ([value("1.5")], CellScore("t", 1.5, 3.0)),
+])
+def test_points_follow_from_outputs(outputs, wanted):
+    assert score(graded(*outputs)) == [wanted]
+
+
+def test_a_value_above_the_maximum_costs_this_cell_only():
+    [cell] = score(graded(value("99")))
+    assert cell.points == 0.0
+    assert cell.note.startswith("cell 't' returned a value that is no score: ")
+
+
+def test_nothing_for_what_cannot_be_read():
+    assert nothing(graded(), "the file is empty") == [CellScore("t", 0.0, 3.0, "the file is empty")]
