@@ -216,6 +216,9 @@ def test_without_the_course_extra_the_command_says_what_to_install(
 ):
     import builtins
 
+    from tinytorch.course import notebooks
+
+    notebooks._parse_text.cache_clear()
     real = builtins.__import__
 
     def without_jupytext(name: str, *args: object, **kwargs: object):

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Callable, TextIO
 
 from tinytorch.course.leaks import cell_name
-from tinytorch.course.notebooks import build, notebook_text, read_source
+from tinytorch.course.notebooks import build, cell_lines, notebook_text, read_source
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
 if TYPE_CHECKING:
@@ -178,8 +178,10 @@ def execute(project: Project, modules: list[Module]) -> list[Path]:
 def failures(project: Project, module: Module, run: Run) -> list[str]:
     """One line for each error in the run of a reference notebook, which may not hold any."""
     source = project.relative(module.source)
+    starts = cell_lines(module)
     lines = [
-        f"{source}: {cell_name(run.notebook.cells[error.index], error.index)}: the reference raises {error.line}"
+        f"{source}: {cell_name(run.notebook.cells[error.index], error.index)} (line {starts[error.index]}): "
+        f"the reference raises {error.line}"
         for error in run.errors
     ]
     return lines or ([f"{source}: {run.stopped}"] if run.stopped else [])
