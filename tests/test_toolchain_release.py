@@ -296,6 +296,21 @@ def test_later_modules_run_on_the_package_of_this_checkout(copy: Project):
         execute(copy, [copy.module("02")])
 
 
+def test_cleaning_keeps_what_people_made(
+    copy: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    kept = [copy.course_root / "gradebook.db", copy.course_root / "submitted" / "ada" / "01_doubling" / "x.ipynb",
+            copy.course_root / "autograded" / "ada" / "x.ipynb", copy.course_root / "grades.csv", copy.module("01").source]
+    for path in kept:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(copy.root)
+    assert cli.main(["clean"]) == 0
+    assert all(path.is_file() for path in kept)
+    assert not list(copy.source_dir.rglob("*.ipynb"))
+    assert not copy.release_dir.exists() and not copy.build_dir.exists()
+
+
 # ---- the same release by every route ---------------------------------------------------------------------------------
 
 
