@@ -80,6 +80,12 @@ def test_texts_for_people_are_left_alone():
     assert [line for line in made if line.startswith("assert") and not line.endswith(", 'b ' + str(b)")] == []
 
 
+def test_changes_that_change_nothing_are_not_made():
+    assert "return max(b, a)" not in changes("return max(a, b)")
+    assert "return a in (b, a)" not in changes("return a in (a, b)")
+    assert "return f(b, a)" in changes("return f(a, b)")
+
+
 def test_columns_are_counted_in_characters_not_bytes():
     assert "return 'é', a - b" in changes("return 'é', a + b")
 

@@ -37,6 +37,8 @@ _SIBLINGS = {
     "all": "any", "exp": "log", "log": "exp", "sqrt": "square", "square": "sqrt", "add": "subtract",
     "subtract": "add", "multiply": "divide", "divide": "multiply", "append": "remove",
 }
+# Swapping their arguments changes nothing.
+_SYMMETRIC = {"max", "min", "maximum", "minimum", "add", "multiply", "array_equal", "logical_and", "logical_or"}
 # Strings in other places are texts for people; these calls take a string as a key.
 _KEYED_CALLS = {"get", "setdefault", "pop", "getattr", "setattr", "hasattr", "delattr"}
 
@@ -182,6 +184,10 @@ class _Block:
         # Another name before ["key"] always fails: such mutants would only make the count look better.
         self.dictionaries = {id(node.value) for node in ast.walk(tree) if _has_text_key(node)}
 
+        # In "x in (a, b)" the order says nothing.
+        self.collections = {id(node.comparators[-1]) for node in ast.walk(tree)
+                            if isinstance(node, ast.Compare) and isinstance(node.ops[-1], (ast.In, ast.NotIn))}
+
     def edits(self) -> Iterator[_Edit]:
         for node, functions in self._nodes(self.tree, ()):
             for name in type(node).__mro__:
@@ -309,7 +315,8 @@ class _Block:
     _on_setcomp = _on_generatorexp = _on_dictcomp = _on_listcomp
 
     def _on_tuple(self, node: ast.Tuple | ast.List, functions) -> Iterator[_Edit]:
-        yield from self._neighbours("order", node.elts)
+        if id(node) not in self.collections:
+            yield from self._neighbours("order", node.elts)
 
     _on_list = _on_tuple
 
@@ -327,14 +334,15 @@ class _Block:
             yield _Edit(kind, start, end, f"{self.text.of(right)}{gap}{self.text.of(left)}")
 
     def _on_call(self, node: ast.Call, functions) -> Iterator[_Edit]:
-        yield from self._neighbours("arguments", node.args)
+        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
+        if name not in _SYMMETRIC:
+            yield from self._neighbours("arguments", node.args)
         if len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], (ast.Starred, ast.GeneratorExp)):
             yield self._replace("call dropped", node, self.text.of(node.args[0]))
         if not node.args and not node.keywords and isinstance(node.func, ast.Attribute):
             yield self._replace("call dropped", node, self.text.of(node.func.value))
         for keyword in node.keywords:
             yield from self._without_keyword(node, keyword)
-        name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name in _SIBLINGS:
             start, end = self.text.span(node.func)
             yield _Edit("function", end - len(name), end, _SIBLINGS[name])
