@@ -222,6 +222,8 @@ def test_the_base_alone_cannot_step():
     with pytest.raises(NotImplementedError, match="Optimizer"):
         optimizer.step()
     assert snapshot(optimizer) == before
+    with pytest.raises(NotImplementedError, match="Optimizer"):
+        optimizer.step_param({}, {}, np.ones(()), np.ones(()))
 
 
 def test_parameters_may_come_from_a_generator():
@@ -230,6 +232,14 @@ def test_parameters_may_come_from_a_generator():
     optimizer.step()
     assert [value(p).item() for p in variables] == [-1.0, 0.0, 1.0]
     assert all(a is b for a, b in zip(optimizer.parameters, variables, strict=True))
+
+
+def test_groups_may_come_from_a_generator():
+    a, b = parameter(1.0, 1.0), parameter(2.0, 1.0)
+    given = [{"parameters": [p], "learning_rate": rate} for p, rate in ((a, 0.5), (b, 2.0))]
+    SGD(group for group in given).step()
+    assert (value(a).item(), value(b).item()) == (0.5, 0.0)
+    assert given[0] == {"parameters": [a], "learning_rate": 0.5}, "the caller's dictionaries are not ours to fill in"
 
 
 def test_zero_grad_forgets_all_gradients():
@@ -881,12 +891,17 @@ def test_steplr_resumes():
     assert second.initial_lr == 0.5
 
 
-@pytest.mark.parametrize("saved", [{}, {"step_count": 1}, [], None], ids=str)
-def test_steplr_refuses_a_state_that_does_not_fit(saved):
+@pytest.mark.parametrize("misfit", [
+    lambda saved: None, lambda saved: [], lambda saved: {}, without("gamma"), edited("extra", 1),
+    edited("step_count", -1), edited("step_count", 1.0), edited("step_size", 0), edited("gamma", -1.0),
+    edited("gamma", "half"), edited("initial_lrs", [-1.0]), edited("initial_lrs", 0.5), edited("initial_lrs", [])],
+    ids=range(13))
+def test_steplr_refuses_a_state_that_does_not_fit(misfit):
     schedule = StepLR(SGD([parameter(1.0)], learning_rate=0.5), step_size=2, gamma=0.5)
+    schedule.step()
     before = schedule.state_dict()
     with pytest.raises((ValueError, TypeError)):
-        schedule.load_state_dict(saved)
+        schedule.load_state_dict(misfit(schedule.state_dict()))
     assert schedule.state_dict() == before
 
 
@@ -958,6 +973,24 @@ def test_train_simple_model_follows_the_plain_loop_on_other_data(epochs):
     x_data, y_data = [-1.0, 0.5, 2.0], [2.5, 1.0, -0.5]
     expected = (*line_by_hand(x_data, y_data, epochs, sgd_move), *line_by_hand(x_data, y_data, epochs, adam_move))
     assert train_simple_model(x_data, y_data, epochs=epochs) == pytest.approx(expected, abs=1e-4)
+
+
+@pytest.mark.parametrize("arguments, error, message", [
+    ({"x_data": [1.0]}, ValueError, "y_data"),
+    ({"y_data": [1.0]}, ValueError, "x_data"),
+    ({"x_data": [1.0, 2.0], "y_data": [1.0]}, ValueError, "2 and 1"),
+    ({"x_data": [], "y_data": []}, ValueError, "at least one"),
+    ({"epochs": -1}, ValueError, "epochs"),
+    ({"epochs": 1.5}, TypeError, "epochs"),
+    ({"epochs": True}, TypeError, "epochs"),
+    ({"x_data": ["a"], "y_data": [1.0]}, (TypeError, ValueError), "")])
+def test_train_simple_model_refuses_what_it_cannot_train(arguments, error, message):
+    with pytest.raises(error, match=message):
+        train_simple_model(**arguments)
+
+
+def test_train_simple_model_without_epochs_returns_the_starting_line():
+    assert train_simple_model(epochs=0) == pytest.approx((0.1, 0.0, 0.1, 0.0), abs=1e-7)
 
 
 def test_train_simple_model_opens_every_epoch_with_each_schedule():
