@@ -983,7 +983,7 @@ def test_train_simple_model_follows_the_plain_loop_on_other_data(epochs):
     ({"epochs": -1}, ValueError, "epochs"),
     ({"epochs": 1.5}, TypeError, "epochs"),
     ({"epochs": True}, TypeError, "epochs"),
-    ({"x_data": ["a"], "y_data": [1.0]}, (TypeError, ValueError), "")])
+    ({"x_data": ["a"], "y_data": [1.0]}, (TypeError, ValueError), "float")])
 def test_train_simple_model_refuses_what_it_cannot_train(arguments, error, message):
     with pytest.raises(error, match=message):
         train_simple_model(**arguments)
