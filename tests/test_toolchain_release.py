@@ -296,6 +296,17 @@ def test_later_modules_run_on_the_package_of_this_checkout(copy: Project):
         execute(copy, [copy.module("02")])
 
 
+def test_one_command_does_it_all(
+    course: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(course.course_root)
+    assert cli.main(["course"]) == 0
+    titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("== ")]
+    assert titles == ["== notebooks", "== export", "== execute", "== check", "== release", "== examples"]
+    assert set(_tree(course.release_dir)) == {"01_doubling/doubling_dev.ipynb", "02_counting/counting_dev.ipynb"}
+    assert (course.core_dir / "counting.py").is_file()
+
+
 def test_cleaning_keeps_what_people_made(
     copy: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):

@@ -112,7 +112,7 @@ def _execute(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _export(project: Project, arguments: argparse.Namespace) -> None:
-    if arguments.into:
+    if getattr(arguments, "into", None):
         raise CourseError("--into goes with --notebook; name the notebook to export")
     from tinytorch.course.export import export
 
