@@ -211,14 +211,19 @@ def measure(steps: Steps, rounds: int) -> dict[str, list[float]]:
 
 
 def import_seconds(rounds: int) -> dict[str, list[float]]:
-    """Seconds to import NumPy and to import the optimizers, each in interpreters of its own."""
+    """Seconds to import NumPy and to import the optimizers, each in interpreters of its own.
+
+    Both from byte code, as installed packages have it: the first run may write it and does not count.
+    """
     program = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     samples: dict[str, list[float]] = {"numpy": [], "tinytorch.core.optimizers": []}
-    for _ in range(rounds):
+    for _ in range(rounds + 1):
         for name, values in samples.items():
-            run = subprocess.run([sys.executable, "-c", program.format(name)], capture_output=True, text=True, check=True)
+            run = subprocess.run([sys.executable, "-c", program.format(name)], env=environment, capture_output=True,
+                                 text=True, check=True)
             values.append(float(run.stdout))
-    return samples
+    return {name: values[1:] for name, values in samples.items()}
 
 
 def temporary_bytes(step: Callable[[], object]) -> int:
