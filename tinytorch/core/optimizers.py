@@ -13,8 +13,9 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from .autograd import Variable, add, multiply, subtract
+from .tensor import Tensor
 
-__all__ = ["gradient_descent_step", "Optimizer", "SGD", "Adam", "StepLR", "fit_line",
+__all__ = ["gradient_descent_step", "Optimizer", "SGD", "Adam", "Schedule", "StepLR", "fit_line",
            "train_simple_model"]
 
 
@@ -22,9 +23,13 @@ def check_number(name: str, value) -> float:
     """`value` as a plain float; TypeError if it is not a number, ValueError if it is not finite."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
 
 
 def gradient_descent_step(parameter: Variable, learning_rate: float) -> None:
@@ -67,7 +72,8 @@ def check_parameters(parameters: Iterable[Variable], where: str) -> list[Variabl
         raise ValueError(f"{where}: the list is empty, there is nothing to optimize")
     for i, parameter in enumerate(parameters):
         if not isinstance(parameter, Variable):
-            raise TypeError(f"{where}[{i}] is a {type(parameter).__name__}, not a Variable")
+            hint = "; see track in core.autograd" if isinstance(parameter, Tensor) else ""
+            raise TypeError(f"{where}[{i}] is a {type(parameter).__name__}, not a Variable{hint}")
         if parameter.data.data.dtype not in (np.float32, np.float64):
             raise TypeError(f"{where}[{i}] is {parameter.data.data.dtype}; parameters are float32 or float64")
         if not parameter.is_leaf:
@@ -75,35 +81,38 @@ def check_parameters(parameters: Iterable[Variable], where: str) -> list[Variabl
     return parameters
 
 
-def make_groups(parameters, defaults: dict, check: Callable[[str, object], object]) -> list[dict]:
-    """Parameter groups: dictionaries of "parameters" and every hyper-parameter, checked by `check(name, value)`.
+def make_groups(optimizer, parameters, defaults: dict) -> list[dict]:
+    """Parameter groups: dictionaries of "parameters" and every hyper-parameter, checked by the optimizer.
 
     `parameters` is an iterable of Variables (they make one group) or of such dictionaries; hyper-parameters
     that a dictionary does not name come from `defaults`.
     """
-    defaults = {name: check(name, value) for name, value in defaults.items()}
+    defaults = {name: optimizer.check_hyperparameter(name, value) for name, value in defaults.items()}
     if isinstance(parameters, Iterable) and not isinstance(parameters, (str, dict, Variable)):
         parameters = list(parameters)
     if not (isinstance(parameters, list) and any(isinstance(item, dict) for item in parameters)):
         groups = [{"parameters": check_parameters(parameters, "parameters"), **defaults}]
     else:
-        groups = [make_group(group, i, defaults, check) for i, group in enumerate(parameters)]
+        groups = [make_group(optimizer, group, i, defaults) for i, group in enumerate(parameters)]
+    for group in groups:
+        optimizer.check_group(group)
     refuse_repeated([parameter for group in groups for parameter in group["parameters"]])
     return groups
 
 
-def make_group(group, number: int, defaults: dict, check: Callable[[str, object], object]) -> dict:
+def make_group(optimizer, group, number: int, defaults: dict) -> dict:
     """One group from a user's dictionary, which is not changed."""
     if not isinstance(group, dict):
         raise TypeError(f"parameters[{number}] is a {type(group).__name__}; do not mix Variables and groups")
     if "parameters" not in group:
         raise ValueError(f"group {number} has no 'parameters'")
-    options = {name: value for name, value in group.items() if name != "parameters"}
-    unknown = [name for name in options if name not in defaults]
+    unknown = [name for name in group if name not in defaults and name != "parameters"]
     if unknown:
         raise ValueError(f"group {number} has an unknown hyper-parameter {unknown[0]!r}; known: {', '.join(defaults)}")
     members = check_parameters(group["parameters"], f"group {number}: parameters")
-    return {"parameters": members, **defaults, **{name: check(name, value) for name, value in options.items()}}
+    options = {name: optimizer.check_hyperparameter(name, value)
+               for name, value in group.items() if name != "parameters"}
+    return {"parameters": members, **defaults, **options}
 
 
 def refuse_repeated(parameters: list[Variable]) -> None:
@@ -122,7 +131,8 @@ def slice_indices(shape: tuple[int, ...], slice_size: int) -> Iterator[tuple[sli
     and an update of the copy would be lost).
     """
     axis = max(range(len(shape)), key=shape.__getitem__)
-    length = max(1, slice_size * shape[axis] // math.prod(shape))
+    count = math.ceil(math.prod(shape) / slice_size)
+    length = math.ceil(shape[axis] / count)
     for start in range(0, shape[axis], length):
         yield (slice(None),) * axis + (slice(start, start + length),)
 
@@ -142,19 +152,32 @@ def slices(state: dict, gradient: np.ndarray, parameter: np.ndarray, slice_size:
         yield {**rest, **{name: array[index] for name, array in arrays.items()}}, gradient[index], parameter[index]
 
 
+def keep_numbers(state: dict, before: dict, after: dict) -> None:
+    """Take the numbers that a rule changed in the state of a slice over into `state`.
+
+    Raises:
+        TypeError: the rule put a new array into its state; it would be lost with the slice.
+    """
+    for name, value in after.items():
+        if not isinstance(value, np.ndarray):
+            state[name] = value
+        elif value is not before.get(name):
+            raise TypeError(f"step_param put a new array into state[{name!r}]; make it in init_state, change it in place")
+
+
 class Optimizer:
     """Base of all optimizers: it owns the loop over parameters; a subclass writes the update of one.
 
     A subclass defines `step_param`, the rule, and, if the rule remembers something, `init_state`. Both see plain
-    arrays and work elementwise and in place, so a large parameter may arrive in slices of `slice_size` elements.
+    arrays and work elementwise and in place, so a parameter of more than `slice_size` elements arrives in slices.
 
     Args:
         parameters: an iterable of Variables (float32 or float64 leaves), or of groups: dictionaries with
             "parameters" and any hyper-parameter that shall differ from those given here.
         learning_rate: size of the step; finite and not negative.
         weight_decay: λ of an L2 penalty, added to the gradient as λ·p; or an object with a method
-            `apply(gradient, group, parameter)` that returns the gradient to use. Such an object is a rule without
-            state of its own: it is kept as it is, in the groups and in `state_dict()`.
+            `apply(gradient, group, parameter)` that returns the gradient to use, elementwise and without changing
+            `gradient`; it may change `parameter`.
         hyperparameters: further numbers that the subclass's rule needs.
 
     Attributes:
@@ -180,11 +203,11 @@ class Optimizer:
         [0.5, 2.5]
     """
 
-    slice_size = 32 * 1024  # elements; a slice of parameter, gradient, state and temporaries fits the cache
+    slice_size = 128 * 1024  # elements; slices of this size stay in the cache from one line of a rule to the next
 
     def __init__(self, parameters: Iterable, learning_rate: float = 0.01, weight_decay=0.0, **hyperparameters):
         defaults = {"learning_rate": learning_rate, "weight_decay": weight_decay, **hyperparameters}
-        self.param_groups = make_groups(parameters, defaults, self.check_hyperparameter)
+        self.param_groups = make_groups(self, parameters, defaults)
         self.state: dict[Variable, dict] = {}
         self.step_count = 0
 
@@ -205,18 +228,24 @@ class Optimizer:
             group["learning_rate"] = value
 
     def check_hyperparameter(self, name: str, value):
-        """The value as the rules use it, a float; a subclass adds limits of its own.
+        """The value as the rules use it, a float; a subclass with other needs overrides this.
 
         Raises:
             TypeError: it is not a number.
-            ValueError: it is negative or not finite.
+            ValueError: it is negative or not finite, or the name begins with "beta" (the memory of a moving average)
+                and it is not below 1.
         """
         if name == "weight_decay" and callable(getattr(value, "apply", None)):
             return value
         value = check_number(name, value)
         if value < 0:
             raise ValueError(f"{name} must not be negative, got {value}")
+        if name.startswith("beta") and value >= 1:
+            raise ValueError(f"{name} must lie in [0, 1), got {value}")
         return value
+
+    def check_group(self, group: dict) -> None:
+        """Refuse hyper-parameters that do not go together; by default all do."""
 
     def init_state(self, state: dict, group: dict, parameter: np.ndarray) -> None:
         """Put into `state` the arrays, of the parameter's shape, that the rule remembers; by default none.
@@ -233,6 +262,8 @@ class Optimizer:
 
         Args:
             state: what `init_state` made, and `"update_count"`: the updates of this parameter, this one included.
+                Arrays are changed in place, never replaced. A Python number may be replaced; every slice of a
+                large parameter begins with the number of before.
             group: the hyper-parameters.
             gradient: array of the parameter's shape, weight decay included; only read.
             parameter: array to change.
@@ -258,7 +289,7 @@ class Optimizer:
         Raises:
             NotImplementedError: the class has no update rule.
             TypeError: a gradient is not a Variable.
-            ValueError: a gradient has another shape than its parameter. Nothing has moved then.
+            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing has moved.
         """
         loss = None if closure is None else closure()
         self.check_gradients()
@@ -281,15 +312,18 @@ class Optimizer:
     def update(self, group: dict, parameter: Variable) -> None:
         """Update one parameter: make its state if it has none, count, and apply the rule, in slices if it is large."""
         array, gradient = parameter.data.data, parameter.grad.data.data
-        state = self.state.setdefault(parameter, {})
+        state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
             self.init_state(state, group, array)
         state["update_count"] = state.get("update_count", 0) + 1
+        self.state[parameter] = state
         if array.size <= self.slice_size:
             self.step_param(state, group, self.decayed_gradient(gradient, group, array), array)
             return
         for part_state, part_gradient, part in slices(state, gradient, array, self.slice_size):
+            before = dict(part_state)
             self.step_param(part_state, group, self.decayed_gradient(part_gradient, group, part), part)
+            keep_numbers(state, before, part_state)
 
     def check_gradients(self) -> None:
         """Refuse a step that could not be completed; see `step`."""
@@ -304,6 +338,8 @@ class Optimizer:
             if gradient.data.data.shape != parameter.data.data.shape:
                 raise ValueError(f"the gradient of parameter {i} has shape {gradient.data.data.shape}, "
                                  f"the parameter has shape {parameter.data.data.shape}")
+            if not parameter.data.data.flags.writeable:
+                raise ValueError(f"the array of parameter {i} is read-only; give the parameter a copy of it")
 
     def state_dict(self) -> dict:
         """Everything needed to continue later, as a dictionary of copies; parameters appear by position.
@@ -315,7 +351,7 @@ class Optimizer:
         position = {parameter: i for i, parameter in enumerate(self.parameters)}
         return {
             "step_count": self.step_count,
-            "param_groups": [{**group, "parameters": [position[parameter] for parameter in group["parameters"]]}
+            "param_groups": [copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
                              for group in self.param_groups],
             "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()},
         }
@@ -369,22 +405,27 @@ def saved_groups(optimizer: Optimizer, saved) -> list[dict]:
         if other["parameters"] != expected:
             raise ValueError(f"group {i} of the state dictionary has the parameters {other['parameters']}, "
                              f"the optimizer's has {expected}")
-        result.append({name: optimizer.check_hyperparameter(name, value)
-                       for name, value in other.items() if name != "parameters"})
+        options = {name: optimizer.check_hyperparameter(name, value)
+                   for name, value in copy.deepcopy(other).items() if name != "parameters"}
+        optimizer.check_group({"parameters": group["parameters"], **options})
+        result.append(options)
     return result
 
 
 def saved_state(optimizer: Optimizer, group: dict, position: int, saved) -> dict:
     """A copy of the saved state of one parameter; ValueError where it does not fit that parameter."""
     where = f"the saved state of parameter {position}"
-    if not isinstance(saved, dict) or not is_count(saved.get("update_count"), 1):
-        raise ValueError(f"{where} has no 'update_count' of at least 1")
+    if not isinstance(saved, dict) or "update_count" not in saved:
+        raise ValueError(f"{where} has no 'update_count'")
     parameter = optimizer.parameters[position].data.data
-    fresh: dict = {}
+    fresh = {"update_count": 0}
     optimizer.init_state(fresh, group, parameter)
+    saved = {name: plain_number(value, fresh.get(name)) for name, value in saved.items()}
+    if not is_count(saved["update_count"], 1):
+        raise ValueError(f"{where}: update_count must be a count of at least 1, got {saved['update_count']!r}")
     for name, value in saved.items():
         wanted = fresh.get(name, parameter)
-        if name in fresh and type(value) is not type(wanted):
+        if name in fresh and isinstance(value, np.ndarray) != isinstance(wanted, np.ndarray):
             raise ValueError(f"{where}: {name!r} is a {type(value).__name__}, not {type(wanted).__name__}")
         if isinstance(value, np.ndarray) and (value.shape, value.dtype) != (wanted.shape, wanted.dtype):
             raise ValueError(f"{where}: {name!r} is {value.dtype} of shape {value.shape}, "
@@ -393,6 +434,17 @@ def saved_state(optimizer: Optimizer, group: dict, position: int, saved) -> dict
     if missing and optimizer.is_initialized(saved, group):
         raise ValueError(f"{where} has no {missing[0]!r}")
     return copy.deepcopy(saved)
+
+
+def plain_number(value, wanted):
+    """A NumPy scalar, or a 0-d array where none is wanted, as a Python number: files give them back as such.
+
+    In an update rule a NumPy float64 would widen float32.
+    """
+    zero_dimensional = isinstance(value, np.ndarray) and value.ndim == 0
+    if isinstance(value, np.generic) or zero_dimensional and isinstance(wanted, numbers.Real):
+        return value.item()
+    return value
 
 
 def is_count(value, smallest: int) -> bool:
@@ -429,8 +481,6 @@ class SGD(Optimizer):
     G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep learning", 2013, equations 1 and 2
     (there the learning rate stands inside the velocity).
     """
-
-    slice_size = 96 * 1024  # one temporary array only, so larger slices still fit the cache, and are fewer
 
     def __init__(self, parameters: Iterable, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay=0.0):
         super().__init__(parameters, learning_rate, weight_decay, momentum=momentum)
@@ -493,13 +543,6 @@ class Adam(Optimizer):
                  epsilon: float = 1e-8, weight_decay=0.0):
         super().__init__(parameters, learning_rate, weight_decay, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
-    def check_hyperparameter(self, name: str, value):
-        """As in `Optimizer`; betas must be below 1."""
-        value = super().check_hyperparameter(name, value)
-        if name in ("beta1", "beta2") and value >= 1:
-            raise ValueError(f"{name} must lie in [0, 1), got {value}")
-        return value
-
     def init_state(self, state: dict, group: dict, parameter: np.ndarray) -> None:
         """Both moments, of zeros."""
         state["first_moment"] = np.zeros_like(parameter)
@@ -520,15 +563,100 @@ class Adam(Optimizer):
     @property
     def first_moment(self) -> dict[Variable, np.ndarray]:
         """m of each parameter that has been updated."""
-        return {parameter: state["first_moment"] for parameter, state in self.state.items()}
+        return {parameter: state["first_moment"] for parameter, state in self.state.items() if "first_moment" in state}
 
     @property
     def second_moment(self) -> dict[Variable, np.ndarray]:
         """v of each parameter that has been updated."""
-        return {parameter: state["second_moment"] for parameter, state in self.state.items()}
+        return {parameter: state["second_moment"] for parameter, state in self.state.items() if "second_moment" in state}
 
 
-class StepLR:
+class Schedule:
+    """Base of schedules: it sets the learning rate of every group at the start of every epoch; a subclass writes `factor`.
+
+    Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A subclass with
+    options keeps them in attributes called like its constructor's arguments; then `state_dict` finds them.
+
+    Args:
+        optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
+
+    Attributes:
+        initial_lrs: the initial rate of every group.
+        step_count: number of calls of `step`.
+
+    Raises:
+        TypeError: not an Optimizer.
+
+    Example:
+        >>> class Linear(Schedule):
+        ...     def factor(self, epoch):
+        ...         return 1 - epoch / 4
+        >>> optimizer = SGD([Variable(1.0)], learning_rate=2.0)
+        >>> schedule = Linear(optimizer)
+        >>> schedule.step()
+        >>> schedule.step()
+        >>> optimizer.learning_rate
+        1.5
+    """
+
+    def __init__(self, optimizer: Optimizer):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__} schedules an Optimizer, got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        self.initial_lrs = [group["learning_rate"] for group in optimizer.param_groups]
+        self.step_count = 0
+
+    def factor(self, epoch: int) -> float:
+        """What the initial rates are multiplied with in an epoch, 0 being the first; depends on nothing else."""
+        raise NotImplementedError(f"{type(self).__name__} has no rule: define factor")
+
+    @property
+    def initial_lr(self) -> float:
+        """The initial rate of the first group."""
+        return self.initial_lrs[0]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the last call of `step()` opened, counted from 0; 0 before the first call."""
+        return max(self.step_count - 1, 0)
+
+    def step(self) -> None:
+        """Open the next epoch: set the rate of every group."""
+        self.step_count += 1
+        for group, initial in zip(self.optimizer.param_groups, self.initial_lrs):
+            group["learning_rate"] = initial * self.factor(self.epoch)
+
+    def get_lr(self) -> float:
+        """The rate of the first group as the schedule has it; the initial rate times `factor(0)` before the first `step()`."""
+        return self.initial_lr * self.factor(self.epoch)
+
+    def state_dict(self) -> dict:
+        """Everything needed to continue later; the optimizer's present rates are in its own `state_dict()`."""
+        return copy.deepcopy({name: value for name, value in vars(self).items() if name != "optimizer"})
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Continue where the schedule that made `state_dict` stood; the optimizer's rates are not touched.
+
+        Raises:
+            TypeError, ValueError: it does not fit, saying what; the schedule is left as it was.
+        """
+        names = self.state_dict().keys()
+        if not isinstance(state_dict, dict) or state_dict.keys() != names:
+            got = list(state_dict) if isinstance(state_dict, dict) else type(state_dict).__name__
+            raise ValueError(f"a {type(self).__name__} state dictionary holds {', '.join(names)}; got {got}")
+        options = copy.deepcopy(state_dict)
+        rates, count = options.pop("initial_lrs"), options.pop("step_count")
+        groups = self.optimizer.param_groups
+        if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
+            raise ValueError(f"initial_lrs must be a list of {len(groups)} rates, one for each group; got {rates!r}")
+        if not is_count(count, 0):
+            raise ValueError(f"step_count must be a count, got {count!r}")
+        rates = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
+        checked = type(self)(self.optimizer, **options)
+        vars(self).update(vars(checked), initial_lrs=rates, step_count=int(count))
+
+
+class StepLR(Schedule):
     """Schedule: multiply the learning rate by gamma after every `step_size` epochs.
 
     After the k-th call of `step()`, k ≥ 1, each group's rate is  initial · gamma^((k − 1) // step_size): call it at
@@ -538,11 +666,6 @@ class StepLR:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
         step_size: number of epochs between two changes, at least 1.
         gamma: the factor, positive; by default 0.1.
-
-    Attributes:
-        initial_lr: initial rate of the first group.
-        initial_lrs: that of every group.
-        step_count: number of calls of `step`.
 
     Raises:
         TypeError: not an Optimizer, a step_size that is not an integer, a gamma that is not a number.
@@ -560,57 +683,18 @@ class StepLR:
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"StepLR schedules an Optimizer, got {type(optimizer).__name__}")
+        super().__init__(optimizer)
         if isinstance(step_size, (bool, np.bool_)) or not isinstance(step_size, numbers.Integral):
             raise TypeError(f"step_size must be an integer, got {step_size!r}")
         if step_size < 1:
             raise ValueError(f"step_size must be at least 1, got {step_size}")
-        if check_number("gamma", gamma) <= 0:
+        self.step_size, self.gamma = int(step_size), check_number("gamma", gamma)
+        if self.gamma <= 0:
             raise ValueError(f"gamma must be positive, got {gamma}")
-        self.optimizer, self.step_size, self.gamma = optimizer, int(step_size), float(gamma)
-        self.initial_lrs = [group["learning_rate"] for group in optimizer.param_groups]
-        self.initial_lr = self.initial_lrs[0]
-        self.step_count = 0
 
-    def factor(self) -> float:
-        """What the initial rates are multiplied with after `step_count` calls."""
-        return self.gamma ** (max(self.step_count - 1, 0) // self.step_size)
-
-    def step(self) -> None:
-        """Open the next epoch: set the rate of every group."""
-        self.step_count += 1
-        for group, initial in zip(self.optimizer.param_groups, self.initial_lrs):
-            group["learning_rate"] = initial * self.factor()
-
-    def get_lr(self) -> float:
-        """The rate of the first group as the schedule has it; the initial rate before the first `step()`."""
-        return self.initial_lr * self.factor()
-
-    def state_dict(self) -> dict:
-        """Everything needed to continue later; the optimizer's present rates are in its own `state_dict()`."""
-        return {"step_count": self.step_count, "step_size": self.step_size, "gamma": self.gamma,
-                "initial_lrs": list(self.initial_lrs)}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Continue where the schedule that made `state_dict` stood; the optimizer's rates are not touched.
-
-        Raises:
-            TypeError, ValueError: it does not fit, saying what; the schedule is left as it was.
-        """
-        names = set(self.state_dict())
-        if not isinstance(state_dict, dict) or set(state_dict) != names:
-            got = sorted(state_dict) if isinstance(state_dict, dict) else type(state_dict).__name__
-            raise ValueError(f"a StepLR state dictionary holds {', '.join(sorted(names))}; got {got}")
-        rates, groups = state_dict["initial_lrs"], self.optimizer.param_groups
-        if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
-            raise ValueError(f"initial_lrs must be a list of {len(groups)} rates, one for each group; got {rates!r}")
-        if not is_count(state_dict["step_count"], 0):
-            raise ValueError(f"step_count must be a count, got {state_dict['step_count']!r}")
-        checked = StepLR(self.optimizer, state_dict["step_size"], state_dict["gamma"])
-        self.initial_lrs = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
-        self.step_size, self.gamma = checked.step_size, checked.gamma
-        self.initial_lr, self.step_count = self.initial_lrs[0], int(state_dict["step_count"])
+    def factor(self, epoch: int) -> float:
+        """gamma^(epoch // step_size)."""
+        return self.gamma ** (epoch // self.step_size)
 
 
 def fit_line(w: Variable, b: Variable, optimizer: Optimizer, schedule, x_data, y_data, epochs: int) -> None:

@@ -18,7 +18,7 @@
 # %% [markdown]
 # | | |
 # |---|---|
-# | **You will build** | `gradient_descent_step`, the base class `Optimizer`, `SGD` with momentum, `Adam`, the schedule `StepLR`, and a complete training loop |
+# | **You will build** | `gradient_descent_step`, the base class `Optimizer`, `SGD` with momentum, `Adam`, the base class `Schedule` with `StepLR`, and a complete training loop |
 # | **Time** | 4 to 6 hours, in sittings that follow the numbered sections |
 # | **You need** | 01_tensor (arrays and broadcasting) and 07_autograd (`Variable`, `backward`, gradients that accumulate) |
 # | **It exports to** | `tinytorch/core/optimizers.py`; module 09 trains networks with it, module 10 adds further rules |
@@ -48,6 +48,7 @@ from collections.abc import Callable, Iterable, Iterator
 import numpy as np
 
 from tinytorch.core.autograd import Variable, add, multiply, subtract
+from tinytorch.core.tensor import Tensor
 
 # %% [markdown]
 # The next cell holds what the figures and checks of this chapter share. None of it is exported: it belongs to the lesson,
@@ -60,7 +61,7 @@ import time
 import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
-from tinytorch.core.tensor import Tensor, maximum
+from tinytorch.core.tensor import maximum
 from tinytorch.lesson import plotting
 from tinytorch.lesson.checks import expect_close, expect_equal, expect_raises
 
@@ -224,9 +225,13 @@ def check_number(name: str, value) -> float:
     """`value` as a plain float; TypeError if it is not a number, ValueError if it is not finite."""
     if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
-    if not math.isfinite(value):
-        raise ValueError(f"{name} must be finite, got {value}")
-    return float(value)
+    try:
+        number = float(value)
+    except OverflowError:  # an integer of more than 308 digits
+        number = math.inf
+    if not math.isfinite(number):
+        raise ValueError(f"{name} must be finite, got {number}")
+    return number
 
 # %% [markdown]
 # ### Exercise: one step of gradient descent
@@ -430,7 +435,8 @@ def check_parameters(parameters: Iterable[Variable], where: str) -> list[Variabl
         raise ValueError(f"{where}: the list is empty, there is nothing to optimize")
     for i, parameter in enumerate(parameters):
         if not isinstance(parameter, Variable):
-            raise TypeError(f"{where}[{i}] is a {type(parameter).__name__}, not a Variable")
+            hint = "; see track in core.autograd" if isinstance(parameter, Tensor) else ""
+            raise TypeError(f"{where}[{i}] is a {type(parameter).__name__}, not a Variable{hint}")
         if parameter.data.data.dtype not in (np.float32, np.float64):
             raise TypeError(f"{where}[{i}] is {parameter.data.data.dtype}; parameters are float32 or float64")
         if not parameter.is_leaf:
@@ -438,35 +444,38 @@ def check_parameters(parameters: Iterable[Variable], where: str) -> list[Variabl
     return parameters
 
 
-def make_groups(parameters, defaults: dict, check: Callable[[str, object], object]) -> list[dict]:
-    """Parameter groups: dictionaries of "parameters" and every hyper-parameter, checked by `check(name, value)`.
+def make_groups(optimizer, parameters, defaults: dict) -> list[dict]:
+    """Parameter groups: dictionaries of "parameters" and every hyper-parameter, checked by the optimizer.
 
     `parameters` is an iterable of Variables (they make one group) or of such dictionaries; hyper-parameters
     that a dictionary does not name come from `defaults`.
     """
-    defaults = {name: check(name, value) for name, value in defaults.items()}
+    defaults = {name: optimizer.check_hyperparameter(name, value) for name, value in defaults.items()}
     if isinstance(parameters, Iterable) and not isinstance(parameters, (str, dict, Variable)):
         parameters = list(parameters)
     if not (isinstance(parameters, list) and any(isinstance(item, dict) for item in parameters)):
         groups = [{"parameters": check_parameters(parameters, "parameters"), **defaults}]
     else:
-        groups = [make_group(group, i, defaults, check) for i, group in enumerate(parameters)]
+        groups = [make_group(optimizer, group, i, defaults) for i, group in enumerate(parameters)]
+    for group in groups:
+        optimizer.check_group(group)
     refuse_repeated([parameter for group in groups for parameter in group["parameters"]])
     return groups
 
 
-def make_group(group, number: int, defaults: dict, check: Callable[[str, object], object]) -> dict:
+def make_group(optimizer, group, number: int, defaults: dict) -> dict:
     """One group from a user's dictionary, which is not changed."""
     if not isinstance(group, dict):
         raise TypeError(f"parameters[{number}] is a {type(group).__name__}; do not mix Variables and groups")
     if "parameters" not in group:
         raise ValueError(f"group {number} has no 'parameters'")
-    options = {name: value for name, value in group.items() if name != "parameters"}
-    unknown = [name for name in options if name not in defaults]
+    unknown = [name for name in group if name not in defaults and name != "parameters"]
     if unknown:
         raise ValueError(f"group {number} has an unknown hyper-parameter {unknown[0]!r}; known: {', '.join(defaults)}")
     members = check_parameters(group["parameters"], f"group {number}: parameters")
-    return {"parameters": members, **defaults, **{name: check(name, value) for name, value in options.items()}}
+    options = {name: optimizer.check_hyperparameter(name, value)
+               for name, value in group.items() if name != "parameters"}
+    return {"parameters": members, **defaults, **options}
 
 
 def refuse_repeated(parameters: list[Variable]) -> None:
@@ -492,7 +501,8 @@ def slice_indices(shape: tuple[int, ...], slice_size: int) -> Iterator[tuple[sli
     and an update of the copy would be lost).
     """
     axis = max(range(len(shape)), key=shape.__getitem__)
-    length = max(1, slice_size * shape[axis] // math.prod(shape))
+    count = math.ceil(math.prod(shape) / slice_size)
+    length = math.ceil(shape[axis] / count)
     for start in range(0, shape[axis], length):
         yield (slice(None),) * axis + (slice(start, start + length),)
 
@@ -510,6 +520,19 @@ def slices(state: dict, gradient: np.ndarray, parameter: np.ndarray, slice_size:
         arrays = {name: array.reshape(-1) for name, array in arrays.items()}
     for index in slice_indices(parameter.shape, slice_size):
         yield {**rest, **{name: array[index] for name, array in arrays.items()}}, gradient[index], parameter[index]
+
+
+def keep_numbers(state: dict, before: dict, after: dict) -> None:
+    """Take the numbers that a rule changed in the state of a slice over into `state`.
+
+    Raises:
+        TypeError: the rule put a new array into its state; it would be lost with the slice.
+    """
+    for name, value in after.items():
+        if not isinstance(value, np.ndarray):
+            state[name] = value
+        elif value is not before.get(name):
+            raise TypeError(f"step_param put a new array into state[{name!r}]; make it in init_state, change it in place")
 
 # %% [markdown]
 # ### Exercise: the base class
@@ -547,15 +570,15 @@ class Optimizer:
     """Base of all optimizers: it owns the loop over parameters; a subclass writes the update of one.
 
     A subclass defines `step_param`, the rule, and, if the rule remembers something, `init_state`. Both see plain
-    arrays and work elementwise and in place, so a large parameter may arrive in slices of `slice_size` elements.
+    arrays and work elementwise and in place, so a parameter of more than `slice_size` elements arrives in slices.
 
     Args:
         parameters: an iterable of Variables (float32 or float64 leaves), or of groups: dictionaries with
             "parameters" and any hyper-parameter that shall differ from those given here.
         learning_rate: size of the step; finite and not negative.
         weight_decay: λ of an L2 penalty, added to the gradient as λ·p; or an object with a method
-            `apply(gradient, group, parameter)` that returns the gradient to use. Such an object is a rule without
-            state of its own: it is kept as it is, in the groups and in `state_dict()`.
+            `apply(gradient, group, parameter)` that returns the gradient to use, elementwise and without changing
+            `gradient`; it may change `parameter`.
         hyperparameters: further numbers that the subclass's rule needs.
 
     Attributes:
@@ -581,11 +604,11 @@ class Optimizer:
         [0.5, 2.5]
     """
 
-    slice_size = 32 * 1024  # elements; a slice of parameter, gradient, state and temporaries fits the cache
+    slice_size = 128 * 1024  # elements; slices of this size stay in the cache from one line of a rule to the next
 
     def __init__(self, parameters: Iterable, learning_rate: float = 0.01, weight_decay=0.0, **hyperparameters):
         defaults = {"learning_rate": learning_rate, "weight_decay": weight_decay, **hyperparameters}
-        self.param_groups = make_groups(parameters, defaults, self.check_hyperparameter)
+        self.param_groups = make_groups(self, parameters, defaults)
         self.state: dict[Variable, dict] = {}
         self.step_count = 0
 
@@ -606,18 +629,24 @@ class Optimizer:
             group["learning_rate"] = value
 
     def check_hyperparameter(self, name: str, value):
-        """The value as the rules use it, a float; a subclass adds limits of its own.
+        """The value as the rules use it, a float; a subclass with other needs overrides this.
 
         Raises:
             TypeError: it is not a number.
-            ValueError: it is negative or not finite.
+            ValueError: it is negative or not finite, or the name begins with "beta" (the memory of a moving average)
+                and it is not below 1.
         """
         if name == "weight_decay" and callable(getattr(value, "apply", None)):
             return value
         value = check_number(name, value)
         if value < 0:
             raise ValueError(f"{name} must not be negative, got {value}")
+        if name.startswith("beta") and value >= 1:
+            raise ValueError(f"{name} must lie in [0, 1), got {value}")
         return value
+
+    def check_group(self, group: dict) -> None:
+        """Refuse hyper-parameters that do not go together; by default all do."""
 
     def init_state(self, state: dict, group: dict, parameter: np.ndarray) -> None:
         """Put into `state` the arrays, of the parameter's shape, that the rule remembers; by default none.
@@ -634,6 +663,8 @@ class Optimizer:
 
         Args:
             state: what `init_state` made, and `"update_count"`: the updates of this parameter, this one included.
+                Arrays are changed in place, never replaced. A Python number may be replaced; every slice of a
+                large parameter begins with the number of before.
             group: the hyper-parameters.
             gradient: array of the parameter's shape, weight decay included; only read.
             parameter: array to change.
@@ -661,7 +692,7 @@ class Optimizer:
         Raises:
             NotImplementedError: the class has no update rule.
             TypeError: a gradient is not a Variable.
-            ValueError: a gradient has another shape than its parameter. Nothing has moved then.
+            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing has moved.
         """
         loss = None if closure is None else closure()
         self.check_gradients()
@@ -688,15 +719,18 @@ class Optimizer:
     def update(self, group: dict, parameter: Variable) -> None:
         """Update one parameter: make its state if it has none, count, and apply the rule, in slices if it is large."""
         array, gradient = parameter.data.data, parameter.grad.data.data
-        state = self.state.setdefault(parameter, {})
+        state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
             self.init_state(state, group, array)
         state["update_count"] = state.get("update_count", 0) + 1
+        self.state[parameter] = state
         if array.size <= self.slice_size:
             self.step_param(state, group, self.decayed_gradient(gradient, group, array), array)
             return
         for part_state, part_gradient, part in slices(state, gradient, array, self.slice_size):
+            before = dict(part_state)
             self.step_param(part_state, group, self.decayed_gradient(part_gradient, group, part), part)
+            keep_numbers(state, before, part_state)
 
     def check_gradients(self) -> None:
         """Refuse a step that could not be completed; see `step`."""
@@ -711,6 +745,8 @@ class Optimizer:
             if gradient.data.data.shape != parameter.data.data.shape:
                 raise ValueError(f"the gradient of parameter {i} has shape {gradient.data.data.shape}, "
                                  f"the parameter has shape {parameter.data.data.shape}")
+            if not parameter.data.data.flags.writeable:
+                raise ValueError(f"the array of parameter {i} is read-only; give the parameter a copy of it")
 
     def state_dict(self) -> dict:
         """Everything needed to continue later, as a dictionary of copies; parameters appear by position.
@@ -722,7 +758,7 @@ class Optimizer:
         position = {parameter: i for i, parameter in enumerate(self.parameters)}
         return {
             "step_count": self.step_count,
-            "param_groups": [{**group, "parameters": [position[parameter] for parameter in group["parameters"]]}
+            "param_groups": [copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
                              for group in self.param_groups],
             "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()},
         }
@@ -854,22 +890,27 @@ def saved_groups(optimizer: Optimizer, saved) -> list[dict]:
         if other["parameters"] != expected:
             raise ValueError(f"group {i} of the state dictionary has the parameters {other['parameters']}, "
                              f"the optimizer's has {expected}")
-        result.append({name: optimizer.check_hyperparameter(name, value)
-                       for name, value in other.items() if name != "parameters"})
+        options = {name: optimizer.check_hyperparameter(name, value)
+                   for name, value in copy.deepcopy(other).items() if name != "parameters"}
+        optimizer.check_group({"parameters": group["parameters"], **options})
+        result.append(options)
     return result
 
 
 def saved_state(optimizer: Optimizer, group: dict, position: int, saved) -> dict:
     """A copy of the saved state of one parameter; ValueError where it does not fit that parameter."""
     where = f"the saved state of parameter {position}"
-    if not isinstance(saved, dict) or not is_count(saved.get("update_count"), 1):
-        raise ValueError(f"{where} has no 'update_count' of at least 1")
+    if not isinstance(saved, dict) or "update_count" not in saved:
+        raise ValueError(f"{where} has no 'update_count'")
     parameter = optimizer.parameters[position].data.data
-    fresh: dict = {}
+    fresh = {"update_count": 0}
     optimizer.init_state(fresh, group, parameter)
+    saved = {name: plain_number(value, fresh.get(name)) for name, value in saved.items()}
+    if not is_count(saved["update_count"], 1):
+        raise ValueError(f"{where}: update_count must be a count of at least 1, got {saved['update_count']!r}")
     for name, value in saved.items():
         wanted = fresh.get(name, parameter)
-        if name in fresh and type(value) is not type(wanted):
+        if name in fresh and isinstance(value, np.ndarray) != isinstance(wanted, np.ndarray):
             raise ValueError(f"{where}: {name!r} is a {type(value).__name__}, not {type(wanted).__name__}")
         if isinstance(value, np.ndarray) and (value.shape, value.dtype) != (wanted.shape, wanted.dtype):
             raise ValueError(f"{where}: {name!r} is {value.dtype} of shape {value.shape}, "
@@ -878,6 +919,17 @@ def saved_state(optimizer: Optimizer, group: dict, position: int, saved) -> dict
     if missing and optimizer.is_initialized(saved, group):
         raise ValueError(f"{where} has no {missing[0]!r}")
     return copy.deepcopy(saved)
+
+
+def plain_number(value, wanted):
+    """A NumPy scalar, or a 0-d array where none is wanted, as a Python number: files give them back as such.
+
+    In an update rule a NumPy float64 would widen float32.
+    """
+    zero_dimensional = isinstance(value, np.ndarray) and value.ndim == 0
+    if isinstance(value, np.generic) or zero_dimensional and isinstance(wanted, numbers.Real):
+        return value.item()
+    return value
 
 
 def is_count(value, smallest: int) -> bool:
@@ -1014,8 +1066,6 @@ class SGD(Optimizer):
     (there the learning rate stands inside the velocity).
     """
 
-    slice_size = 96 * 1024  # one temporary array only, so larger slices still fit the cache, and are fewer
-
     def __init__(self, parameters: Iterable, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay=0.0):
         super().__init__(parameters, learning_rate, weight_decay, momentum=momentum)
 
@@ -1122,7 +1172,11 @@ def test_sgd():
         expect_close(f"step {i}: the second parameter, without a gradient at step 2", b, second,
                      "without a gradient nothing moves and the velocity waits")
         expect_close(f"step {i}: the first gradient afterwards", a.grad, given[0], "the gradient is only read")
+        if i == 1:
+            velocity = optimizer.momentum_buffers[a]
     buffers = optimizer.momentum_buffers
+    expect_equal("whether a velocity is one array from step to step", buffers[a] is velocity, True,
+                 "change state['momentum_buffer'] in place: *=, +=")
     expect_close("velocity of the first parameter", buffers[a], [1.808658594, -1.376179688, 1.444097656])
     expect_close("velocity of the second parameter", buffers[b], [[0.832578125], [-0.044609375]],
                  "does each parameter have a velocity of its own?")
@@ -1456,13 +1510,6 @@ class Adam(Optimizer):
                  epsilon: float = 1e-8, weight_decay=0.0):
         super().__init__(parameters, learning_rate, weight_decay, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
-    def check_hyperparameter(self, name: str, value):
-        """As in `Optimizer`; betas must be below 1."""
-        value = super().check_hyperparameter(name, value)
-        if name in ("beta1", "beta2") and value >= 1:
-            raise ValueError(f"{name} must lie in [0, 1), got {value}")
-        return value
-
     def init_state(self, state: dict, group: dict, parameter: np.ndarray) -> None:
         """Both moments, of zeros."""
         ### BEGIN SOLUTION
@@ -1487,12 +1534,12 @@ class Adam(Optimizer):
     @property
     def first_moment(self) -> dict[Variable, np.ndarray]:
         """m of each parameter that has been updated."""
-        return {parameter: state["first_moment"] for parameter, state in self.state.items()}
+        return {parameter: state["first_moment"] for parameter, state in self.state.items() if "first_moment" in state}
 
     @property
     def second_moment(self) -> dict[Variable, np.ndarray]:
         """v of each parameter that has been updated."""
-        return {parameter: state["second_moment"] for parameter, state in self.state.items()}
+        return {parameter: state["second_moment"] for parameter, state in self.state.items() if "second_moment" in state}
 
 # %% nbgrader={"grade": true, "grade_id": "test-adam", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_adam():
@@ -1513,7 +1560,12 @@ def test_adam():
         expect_close(f"step {i}: second parameter, whose first gradient comes at step 2", b, second,
                      "is t state['update_count'], the updates of this parameter?")
         expect_close(f"step {i}: the gradient afterwards", a.grad, given[0], "the gradient is only read")
+        if i == 1:
+            first_arrays = optimizer.first_moment[a], optimizer.second_moment[a]
     moments = optimizer.first_moment, optimizer.second_moment
+    for array, moment in zip(first_arrays, moments):
+        expect_equal("whether a moment is one array from step to step", moment[a] is array, True,
+                     "change the arrays in the state in place: *=, +=")
     expect_close("first moment of the first parameter", moments[0][a], [0.512090848, -0.425079946, 0.486563548],
                  "m_hat is a temporary: do not divide m itself")
     expect_close("second moment of the first parameter", moments[1][a], [0.111992976, 0.059751904, 0.15308644],
@@ -1625,14 +1677,18 @@ display(Markdown("\n".join(rows)))
 # %% [markdown]
 # Read it by epochs: epochs 0, 1, 2 run at 0.1 and epochs 3, 4, 5 at 0.01, in both.
 #
-# ### Exercise: StepLR
+# ### Exercise: a schedule
 #
-# medium · about 25 minutes · about 7 lines in three places
+# medium · about 25 minutes · about 8 lines in four places
 #
-# 1. `__init__` (the arguments have been checked): remember in `self.initial_lrs` the present rate of every group, in `self.initial_lr` that of
-#    the first, and that `step()` has been called 0 times in `self.step_count`. Change nothing in the optimizer.
-# 2. `factor`: what the initial rate is multiplied with after `self.step_count` calls. It is 1 before the first call, and after it.
-# 3. `step`: count the call, then set the rate of each group from **its own initial** rate, not from its present one.
+# As with optimizers, a base class does the housekeeping, and a schedule is one formula. `Schedule` knows the initial rates and the count; `StepLR` only says what the initial
+# rates are multiplied with in a given epoch. Module 10 adds cosine and warm-up in a line each.
+#
+# 1. `Schedule.__init__` (the argument has been checked): remember in `self.initial_lrs` the present rate of every group, as a list, and in `self.step_count` that `step()` has been
+#    called 0 times. Change nothing in the optimizer.
+# 2. `Schedule.epoch`: the number of the epoch that is running, $k - 1$ after the $k$-th call; and 0 before the first call, too.
+# 3. `Schedule.step`: count the call, then set the rate of each group from **its own initial** rate (not from its present one) and the factor of this epoch.
+# 4. `StepLR.factor`: $\gamma^{\lfloor e / s \rfloor}$ for the epoch $e$ it is given.
 #
 # <details><summary>Hint 1: rounding down</summary>
 #
@@ -1640,12 +1696,103 @@ display(Markdown("\n".join(rows)))
 # </details>
 # <details><summary>Hint 2: two lists side by side</summary>
 #
-# `zip(self.optimizer.param_groups, self.initial_lrs)` walks through both together.
+# `zip(first, second)` walks through two lists together. Here they are the optimizer's groups and their initial rates.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "steplr-class", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
-class StepLR:
+class Schedule:
+    """Base of schedules: it sets the learning rate of every group at the start of every epoch; a subclass writes `factor`.
+
+    Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A subclass with
+    options keeps them in attributes called like its constructor's arguments; then `state_dict` finds them.
+
+    Args:
+        optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
+
+    Attributes:
+        initial_lrs: the initial rate of every group.
+        step_count: number of calls of `step`.
+
+    Raises:
+        TypeError: not an Optimizer.
+
+    Example:
+        >>> class Linear(Schedule):
+        ...     def factor(self, epoch):
+        ...         return 1 - epoch / 4
+        >>> optimizer = SGD([Variable(1.0)], learning_rate=2.0)
+        >>> schedule = Linear(optimizer)
+        >>> schedule.step()
+        >>> schedule.step()
+        >>> optimizer.learning_rate
+        1.5
+    """
+
+    def __init__(self, optimizer: Optimizer):
+        if not isinstance(optimizer, Optimizer):
+            raise TypeError(f"{type(self).__name__} schedules an Optimizer, got {type(optimizer).__name__}")
+        self.optimizer = optimizer
+        ### BEGIN SOLUTION
+        self.initial_lrs = [group["learning_rate"] for group in optimizer.param_groups]
+        self.step_count = 0
+        ### END SOLUTION
+
+    def factor(self, epoch: int) -> float:
+        """What the initial rates are multiplied with in an epoch, 0 being the first; depends on nothing else."""
+        raise NotImplementedError(f"{type(self).__name__} has no rule: define factor")
+
+    @property
+    def initial_lr(self) -> float:
+        """The initial rate of the first group."""
+        return self.initial_lrs[0]
+
+    @property
+    def epoch(self) -> int:
+        """The epoch that the last call of `step()` opened, counted from 0; 0 before the first call."""
+        ### BEGIN SOLUTION
+        return max(self.step_count - 1, 0)
+        ### END SOLUTION
+
+    def step(self) -> None:
+        """Open the next epoch: set the rate of every group."""
+        ### BEGIN SOLUTION
+        self.step_count += 1
+        for group, initial in zip(self.optimizer.param_groups, self.initial_lrs):
+            group["learning_rate"] = initial * self.factor(self.epoch)
+        ### END SOLUTION
+
+    def get_lr(self) -> float:
+        """The rate of the first group as the schedule has it; the initial rate times `factor(0)` before the first `step()`."""
+        return self.initial_lr * self.factor(self.epoch)
+
+    def state_dict(self) -> dict:
+        """Everything needed to continue later; the optimizer's present rates are in its own `state_dict()`."""
+        return copy.deepcopy({name: value for name, value in vars(self).items() if name != "optimizer"})
+
+    def load_state_dict(self, state_dict: dict) -> None:
+        """Continue where the schedule that made `state_dict` stood; the optimizer's rates are not touched.
+
+        Raises:
+            TypeError, ValueError: it does not fit, saying what; the schedule is left as it was.
+        """
+        names = self.state_dict().keys()
+        if not isinstance(state_dict, dict) or state_dict.keys() != names:
+            got = list(state_dict) if isinstance(state_dict, dict) else type(state_dict).__name__
+            raise ValueError(f"a {type(self).__name__} state dictionary holds {', '.join(names)}; got {got}")
+        options = copy.deepcopy(state_dict)
+        rates, count = options.pop("initial_lrs"), options.pop("step_count")
+        groups = self.optimizer.param_groups
+        if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
+            raise ValueError(f"initial_lrs must be a list of {len(groups)} rates, one for each group; got {rates!r}")
+        if not is_count(count, 0):
+            raise ValueError(f"step_count must be a count, got {count!r}")
+        rates = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
+        checked = type(self)(self.optimizer, **options)
+        vars(self).update(vars(checked), initial_lrs=rates, step_count=int(count))
+
+
+class StepLR(Schedule):
     """Schedule: multiply the learning rate by gamma after every `step_size` epochs.
 
     After the k-th call of `step()`, k ≥ 1, each group's rate is  initial · gamma^((k − 1) // step_size): call it at
@@ -1655,11 +1802,6 @@ class StepLR:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
         step_size: number of epochs between two changes, at least 1.
         gamma: the factor, positive; by default 0.1.
-
-    Attributes:
-        initial_lr: initial rate of the first group.
-        initial_lrs: that of every group.
-        step_count: number of calls of `step`.
 
     Raises:
         TypeError: not an Optimizer, a step_size that is not an integer, a gamma that is not a number.
@@ -1677,66 +1819,30 @@ class StepLR:
     """
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
-        if not isinstance(optimizer, Optimizer):
-            raise TypeError(f"StepLR schedules an Optimizer, got {type(optimizer).__name__}")
+        super().__init__(optimizer)
         if isinstance(step_size, (bool, np.bool_)) or not isinstance(step_size, numbers.Integral):
             raise TypeError(f"step_size must be an integer, got {step_size!r}")
         if step_size < 1:
             raise ValueError(f"step_size must be at least 1, got {step_size}")
-        if check_number("gamma", gamma) <= 0:
+        self.step_size, self.gamma = int(step_size), check_number("gamma", gamma)
+        if self.gamma <= 0:
             raise ValueError(f"gamma must be positive, got {gamma}")
-        self.optimizer, self.step_size, self.gamma = optimizer, int(step_size), float(gamma)
+
+    def factor(self, epoch: int) -> float:
+        """gamma^(epoch // step_size)."""
         ### BEGIN SOLUTION
-        self.initial_lrs = [group["learning_rate"] for group in optimizer.param_groups]
-        self.initial_lr = self.initial_lrs[0]
-        self.step_count = 0
+        return self.gamma ** (epoch // self.step_size)
         ### END SOLUTION
-
-    def factor(self) -> float:
-        """What the initial rates are multiplied with after `step_count` calls."""
-        ### BEGIN SOLUTION
-        return self.gamma ** (max(self.step_count - 1, 0) // self.step_size)
-        ### END SOLUTION
-
-    def step(self) -> None:
-        """Open the next epoch: set the rate of every group."""
-        ### BEGIN SOLUTION
-        self.step_count += 1
-        for group, initial in zip(self.optimizer.param_groups, self.initial_lrs):
-            group["learning_rate"] = initial * self.factor()
-        ### END SOLUTION
-
-    def get_lr(self) -> float:
-        """The rate of the first group as the schedule has it; the initial rate before the first `step()`."""
-        return self.initial_lr * self.factor()
-
-    def state_dict(self) -> dict:
-        """Everything needed to continue later; the optimizer's present rates are in its own `state_dict()`."""
-        return {"step_count": self.step_count, "step_size": self.step_size, "gamma": self.gamma,
-                "initial_lrs": list(self.initial_lrs)}
-
-    def load_state_dict(self, state_dict: dict) -> None:
-        """Continue where the schedule that made `state_dict` stood; the optimizer's rates are not touched.
-
-        Raises:
-            TypeError, ValueError: it does not fit, saying what; the schedule is left as it was.
-        """
-        names = set(self.state_dict())
-        if not isinstance(state_dict, dict) or set(state_dict) != names:
-            got = sorted(state_dict) if isinstance(state_dict, dict) else type(state_dict).__name__
-            raise ValueError(f"a StepLR state dictionary holds {', '.join(sorted(names))}; got {got}")
-        rates, groups = state_dict["initial_lrs"], self.optimizer.param_groups
-        if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
-            raise ValueError(f"initial_lrs must be a list of {len(groups)} rates, one for each group; got {rates!r}")
-        if not is_count(state_dict["step_count"], 0):
-            raise ValueError(f"step_count must be a count, got {state_dict['step_count']!r}")
-        checked = StepLR(self.optimizer, state_dict["step_size"], state_dict["gamma"])
-        self.initial_lrs = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
-        self.step_size, self.gamma = checked.step_size, checked.gamma
-        self.initial_lr, self.step_count = self.initial_lrs[0], int(state_dict["step_count"])
 
 # %% nbgrader={"grade": true, "grade_id": "test-scheduler", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_scheduler():
+    def epochs_seen(schedule):
+        seen = [schedule.epoch]
+        for _ in range(3):
+            schedule.step()
+            seen.append(schedule.epoch)
+        return seen
+
     optimizer = SGD([leaf(1.0)], learning_rate=0.1)
     scheduler = StepLR(optimizer, step_size=3, gamma=0.1)
     expect_close("the rate after the constructor", optimizer.learning_rate, 0.1, "the constructor changes nothing")
@@ -1762,11 +1868,15 @@ def test_scheduler():
         rates = [group["learning_rate"] for group in optimizer.param_groups]
         expect_close(f"rates of two groups after call {k}, step_size 1, gamma 0.5", rates, [first, second],
                      "scale every group from its own initial rate, not from its present one", tolerance=1e-12)
-    expect_close("initial_lrs", scheduler.initial_lrs, [0.8, 0.2])
+    expect_close("initial_lrs", scheduler.initial_lrs, [0.8, 0.2], "a list: the rate of every group, never changed")
     expect_close("get_lr() with two groups", scheduler.get_lr(), 0.1, "it speaks of the first group", tolerance=1e-12)
     fresh = StepLR(SGD([leaf(1.0)], learning_rate=0.3), 1, 0.5)
     expect_close("get_lr() before the first step(), step_size 1", fresh.get_lr(), 0.3, "the exponent there is 0",
                  tolerance=1e-12)
+    expect_close("factors of the epochs 0 to 5, step_size 2, gamma 0.5",
+                 [StepLR(optimizer, 2, 0.5).factor(epoch) for epoch in range(6)], [1, 1, 0.5, 0.5, 0.25, 0.25],
+                 "gamma to the power epoch // step_size", tolerance=1e-12)
+    expect_equal("the epoch before and after the first calls", epochs_seen(fresh), [0, 0, 1, 2], "0, then k - 1")
 
 
 test_scheduler()
