@@ -2,11 +2,28 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import count, islice, product
+from string import ascii_lowercase
 
 from tinytorch.course.grading.record import Row, number
 
 WIDTH = 100
+# A word in a head is cut to no less than this; before that the columns get letters, and the words a legend.
+SHORTEST_WORD = 9
+LONGEST_WORD = 14
+
+
+@dataclass(frozen=True)
+class _Column:
+    """A column: what stands above it, line by line, and in it, row by row, the maxima last."""
+
+    head: list[str]
+    cells: list[str]
+
+    @property
+    def width(self) -> int:
+        return max(len(text) for text in (*self.head, *self.cells))
 
 
 def table(rows: list[Row], width: int = WIDTH) -> str:
@@ -14,62 +31,56 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
 
     Args:
         rows: what the gradebook says; all of the same assignment.
-        width: columns to keep to. The heads give way first, then the table is cut into several below each other.
+        width: columns to keep to.
 
     Returns:
-        The table, ending in a newline; below it, marked ``*``, what was unusual about a student's submission.
+        The table, ending in a newline. Where the names of the graded cells do not fit above their columns, letters
+        stand there and the names below the table; a table wider still is cut into several. At the end, marked ``*``,
+        what was unusual about a submission.
     """
     if not rows:
         return ""
     names = list(rows[0].maxima)
+    left = [f"{row.student} *" if row.notes else row.student for row in rows]
+    columns, legend = _fitting(rows, left, names, width)
     lines = [rows[0].assignment]
-    for part in _parts(rows, names, width):
-        lines += _lines(rows, *part)
-    for row in rows:
-        lines += [f"* {row.student}: {note}" for note in row.notes]
+    for part in _parts(left, columns, width):
+        lines += ["", *_lines(left, part)]
+    lines += ["", *legend] if legend else []
+    lines += [f"* {row.student}: {note}" for row in rows for note in row.notes]
     return "\n".join(lines) + "\n"
 
 
 def short(name: str) -> str:
-    """The head of a graded cell's column: its id without ``test-``."""
+    """What a graded cell is called in the table: its id without ``test-``."""
     return name.removeprefix("test-")
 
 
-def _parts(rows: list[Row], names: list[str], width: int) -> Iterator[tuple[list[str], int, bool]]:
-    """(columns, longest word in a head, whether the totals follow) of each table needed to stay within ``width``."""
-    for longest in range(14, 5, -1):
-        if len(max(_lines(rows, names, longest, True), key=len)) <= width:
-            yield names, longest, True
-            return
-    start = 0
-    while start < len(names):
-        end = start + 1
-        while end < len(names) and len(max(_lines(rows, names[start:end + 1], 9, True), key=len)) <= width:
-            end += 1
-        yield names[start:end], 9, end == len(names)
-        start = end
+def _fitting(rows: list[Row], left: list[str], names: list[str], width: int) -> tuple[list[_Column], list[str]]:
+    """The columns, with the longest heads that fit, and the legend they need."""
+    total = _Column(["total"], [*(number(row.total) for row in rows), number(rows[0].maximum)])
+    bodies = [[*(_points(row, name) for row in rows), number(rows[0].maxima[name])] for name in names]
+    for longest in range(LONGEST_WORD, SHORTEST_WORD - 1, -1):
+        columns = [_Column(_head(short(name), longest), body) for name, body in zip(names, bodies)] + [total]
+        if _width(left, columns) <= width:
+            return columns, []
+    letters = list(islice(_letters(), len(names)))
+    columns = [_Column([letter], body) for letter, body in zip(letters, bodies)] + [total]
+    return columns, _legend([f"{letter} {short(name)}" for letter, name in zip(letters, names)], width)
 
 
-def _lines(rows: list[Row], names: list[str], longest: int, totals: bool) -> list[str]:
-    heads = [_head(short(name), longest) for name in names] + ([["total"]] if totals else [])
-    body = [_cells(row, names, totals) for row in rows]
-    top = [number(rows[0].maxima[name]) for name in names] + ([number(rows[0].maximum)] if totals else [])
-    first = max(len(text) for text in ["student", "maximum", *(_marked(row) for row in rows)])
-    widths = [max(len(text) for text in [*heads[n], top[n], *(cells[n] for cells in body)]) for n in range(len(heads))]
-    height = max(len(head) for head in heads)
-    above = [[""] * (height - len(head)) + head for head in heads]
-    lines = [""] + [
-        _line("student" if level == height - 1 else "", [head[level] for head in above], first, widths)
-        for level in range(height)
-    ]
-    rule = "-" * len(lines[-1])
-    lines = [line.rstrip() for line in lines]
-    lines += [rule, *(_line(_marked(row), cells, first, widths) for row, cells in zip(rows, body)), rule]
-    return lines + [_line("maximum", top, first, widths)]
+def _letters():
+    """a, b, … z, aa, ab, …"""
+    for length in count(1):
+        yield from ("".join(letters) for letters in product(ascii_lowercase, repeat=length))
 
 
-def _line(name: str, cells: list[str], first: int, widths: list[int]) -> str:
-    return f"{name:{first}}" + "".join(f"  {cell:>{width}}" for cell, width in zip(cells, widths))
+def _legend(entries: list[str], width: int) -> list[str]:
+    """The entries in columns, to be read downwards."""
+    each = max(len(entry) for entry in entries) + 2
+    across = max(1, (width + 2) // each)
+    height = -(-len(entries) // across)
+    return ["".join(f"{entry:{each}}" for entry in entries[line::height]).rstrip() for line in range(height)]
 
 
 def _head(name: str, longest: int) -> list[str]:
@@ -84,11 +95,40 @@ def _head(name: str, longest: int) -> list[str]:
     return lines
 
 
-def _marked(row: Row) -> str:
-    return f"{row.student} *" if row.notes else row.student
-
-
-def _cells(row: Row, names: list[str], totals: bool) -> list[str]:
+def _points(row: Row, name: str) -> str:
     # A dash: a person still has to grade this one.
-    cells = ["-" if row.points[name] is None else number(row.points[name]) for name in names]
-    return cells + ([number(row.total)] if totals else [])
+    return "-" if row.points[name] is None else number(row.points[name])
+
+
+def _first(left: list[str]) -> int:
+    return max(len(text) for text in ("student", "maximum", *left))
+
+
+def _width(left: list[str], columns: list[_Column]) -> int:
+    return _first(left) + sum(2 + column.width for column in columns)
+
+
+def _parts(left: list[str], columns: list[_Column], width: int) -> list[list[_Column]]:
+    """The columns in groups that fit beside each other; all in one wherever possible."""
+    parts: list[list[_Column]] = [[]]
+    for column in columns:
+        if parts[-1] and _width(left, [*parts[-1], column]) > width:
+            parts.append([])
+        parts[-1].append(column)
+    return parts
+
+
+def _lines(left: list[str], columns: list[_Column]) -> list[str]:
+    height = max(len(column.head) for column in columns)
+    heads = [[""] * (height - len(column.head)) + column.head for column in columns]
+    rule = "-" * _width(left, columns)
+    lines = [_line("student" if level == height - 1 else "", [head[level] for head in heads], left, columns)
+             for level in range(height)]
+    lines.append(rule)
+    lines += [_line(name, [column.cells[row] for column in columns], left, columns) for row, name in enumerate(left)]
+    return [*lines, rule, _line("maximum", [column.cells[-1] for column in columns], left, columns)]
+
+
+def _line(name: str, cells: list[str], left: list[str], columns: list[_Column]) -> str:
+    text = "".join(f"  {cell:>{column.width}}" for cell, column in zip(cells, columns))
+    return f"{name:{_first(left)}}{text}".rstrip()

@@ -1,0 +1,1 @@
+# A student who handed the notebook in as it came.
