@@ -1,11 +1,12 @@
 """How fast the package's optimizers are: against the textbook NumPy expression and against torch.optim.
 
     make bench                                # with the course's own Python
-    python benchmarks/bench_optimizers.py     # with any Python that has this package, and PyTorch to compare with
+    python benchmarks/bench_optimizers.py     # with any Python that has this package and PyTorch
 
-One thread. The contestants of a row take turns, round after round, and each sample is the mean of a batch of steps
-long enough to be timed; a row shows the median over the rounds, and as ratio the median of the rounds' ratios. A
-disturbance of the machine thus hits all contestants alike. Columns that need PyTorch show "-" where it is missing.
+One thread. The contestants of a row take turns, round after round, and each sample is the mean of a batch of
+steps long enough to be timed; a row shows the median over the rounds, and as ratio the median of the rounds'
+ratios. A disturbance of the machine thus hits all contestants alike. Columns that need PyTorch show "-" where
+it is missing.
 """
 from __future__ import annotations
 
@@ -69,7 +70,8 @@ class Rule:
 
 # Contestants
 
-def textbook_momentum(shapes: list, gradients: list[np.ndarray], rate=0.01, momentum=0.9) -> Callable[[], None]:
+def textbook_momentum(shapes: list, gradients: list[np.ndarray], rate=0.01,
+                      momentum=0.9) -> Callable[[], None]:
     """SGD with momentum as the books print it: a new array for every result."""
     parameters = [np.ones(shape, np.float32) for shape in shapes]
     velocities = [np.zeros(shape, np.float32) for shape in shapes]
@@ -104,9 +106,10 @@ def textbook_adam(shapes: list, gradients: list[np.ndarray], rate=0.001, beta1=0
 
 
 RULES = [
-    Rule("SGD with momentum", lambda parameters: SGD(parameters, learning_rate=0.01, momentum=0.9), textbook_momentum,
-         "SGD", {"lr": 0.01, "momentum": 0.9}, {"one array of 10 million": 1.1}),
-    Rule("Adam", lambda parameters: Adam(parameters, learning_rate=0.001), textbook_adam, "Adam", {"lr": 0.001}, {}),
+    Rule("SGD with momentum", lambda parameters: SGD(parameters, learning_rate=0.01, momentum=0.9),
+         textbook_momentum, "SGD", {"lr": 0.01, "momentum": 0.9}, {"one array of 10 million": 1.1}),
+    Rule("Adam", lambda parameters: Adam(parameters, learning_rate=0.001),
+         textbook_adam, "Adam", {"lr": 0.001}, {}),
 ]
 
 
@@ -150,7 +153,8 @@ def training_steps(rule: Rule) -> Steps:
     return steps
 
 
-def our_training_step(rule: Rule, weights: list[np.ndarray], x: np.ndarray, y: np.ndarray) -> Callable[[], object]:
+def our_training_step(rule: Rule, weights: list[np.ndarray], x: np.ndarray,
+                      y: np.ndarray) -> Callable[[], object]:
     w1, b1, w2, b2 = parameters = [Variable(array) for array in weights]
     inputs, targets = Tensor(x), Tensor(y)
     optimizer = rule.ours(parameters)
@@ -220,8 +224,8 @@ def import_seconds(rounds: int) -> dict[str, list[float]]:
     samples: dict[str, list[float]] = {"numpy": [], "tinytorch.core.optimizers": []}
     for _ in range(rounds + 1):
         for name, values in samples.items():
-            run = subprocess.run([sys.executable, "-c", program.format(name)], env=environment, capture_output=True,
-                                 text=True, check=True)
+            run = subprocess.run([sys.executable, "-c", program.format(name)], env=environment,
+                                 capture_output=True, text=True, check=True)
             values.append(float(run.stdout))
     return {name: values[1:] for name, values in samples.items()}
 
@@ -289,7 +293,8 @@ def memory_rows() -> Iterator[list[str]]:
     for rule in RULES:
         gradients = make_gradients(shapes)
         steps = [our_step(rule, shapes, gradients), rule.textbook(shapes, gradients)]
-        yield [f"{rule.name}, one array of 10 million", *(f"{temporary_bytes(step) / 2**20:.2f}" for step in steps)]
+        mebibytes = [temporary_bytes(step) / 2**20 for step in steps]
+        yield [f"{rule.name}, one array of 10 million", *(f"{size:.2f}" for size in mebibytes)]
 
 
 def import_rows(rounds: int) -> Iterator[list[str]]:
@@ -299,7 +304,7 @@ def import_rows(rounds: int) -> Iterator[list[str]]:
 
 
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Time the optimizers against NumPy expressions and torch.optim.")
+    parser = argparse.ArgumentParser(description="Time the optimizers against NumPy and torch.optim.")
     parser.add_argument("--rounds", type=int, default=15, help="samples of each number (default: 15)")
     rounds = parser.parse_args().rounds
     if rounds < 1:
@@ -309,7 +314,7 @@ def main() -> None:
           f"{platform.machine()}, one thread, float32, median of {rounds} rounds")
     judged = ["ours/torch", "target", "met"]
     table("One optimizer step, milliseconds", ["", *COLUMNS, *judged], optimizer_rows(rounds))
-    table("One training step of the 784-128-10 network, batch 64: forward, loss, backward, update; milliseconds",
+    table("One training step of the 784-128-10 network on a batch of 64, forward to update, milliseconds",
           ["", *TRAINING_COLUMNS, *judged], training_rows(rounds))
     table("Memory held during a step beyond parameters, gradients and state, MiB", ["", "ours", "textbook"],
           memory_rows())

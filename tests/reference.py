@@ -1,12 +1,12 @@
-"""An independent reference of the update rules: plain Python numbers, one coordinate at a time, unrolled sums.
+"""An independent reference of the update rules: plain Python numbers, one coordinate at a time, whole sums.
 
-The library keeps running averages in arrays. Here every average is the weighted sum over all past gradients that
-the papers say it is, added up with `math.fsum`; nothing is remembered but the gradients themselves:
+The library keeps running averages in arrays. Here every average is the weighted sum over all past gradients
+that the papers say it is, added up with `math.fsum`; nothing is remembered but the gradients themselves:
 
 - momentum (Polyak, 1964; heavy ball): v_t = sum over s of momentum ** (t - s) * g_s
-- Adam (Kingma and Ba, 2015, equation 4 and section 3): m_t = (1 - beta1) * sum over s of beta1 ** (t - s) * g_s,
-  divided by 1 - beta1 ** t. As 1 - beta1 ** t = (1 - beta1) * sum over s of beta1 ** (t - s), the corrected moment
-  is the average of the gradients with the weights beta1 ** (t - s); likewise for the squares.
+- Adam (Kingma and Ba, 2015, section 3): m_t = (1 - beta1) * sum over s of beta1 ** (t - s) * g_s, divided by
+  1 - beta1 ** t. As 1 - beta1 ** t = (1 - beta1) * sum over s of beta1 ** (t - s), the corrected moment is the
+  average of the gradients with the weights beta1 ** (t - s); likewise for the squares.
 
 L2 weight decay adds weight_decay * p to the gradient, with p as it stood before the update.
 A gradient of None means that the parameter has no gradient at that step: nothing happens, nothing is counted.
@@ -32,7 +32,7 @@ def weighted_average(values: Sequence[float], base: float) -> float:
 
 def path(start: float, gradients: Sequence[float | None], move: Callable[[list[float]], float],
          learning_rate: float, weight_decay: float) -> list[float]:
-    """The coordinate after each step, where `move(history)` is the step of rate 1 given all gradients so far."""
+    """The coordinate after each step; `move(history)` is the step of rate 1 given all gradients so far."""
     here, history, result = float(start), [], []
     for gradient in gradients:
         if gradient is not None:
@@ -49,11 +49,15 @@ def sgd_path(start: float, gradients: Sequence[float | None], learning_rate: flo
     >>> [round(p, 3) for p in sgd_path(1.0, [1.0, 1.0, 1.0], learning_rate=0.1, momentum=0.9)]
     [0.9, 0.71, 0.439]
     """
-    return path(start, gradients, lambda history: weighted_sum(history, momentum), learning_rate, weight_decay)
+    def move(history: list[float]) -> float:
+        return weighted_sum(history, momentum)
+
+    return path(start, gradients, move, learning_rate, weight_decay)
 
 
-def adam_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.001, beta1: float = 0.9,
-              beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0) -> list[float]:
+def adam_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.001,
+              beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8,
+              weight_decay: float = 0.0) -> list[float]:
     """One coordinate under Adam, after each step.
 
     >>> [round(p, 3) for p in adam_path(1.0, [5.0, 5.0, 5.0], learning_rate=0.1)]
@@ -70,7 +74,8 @@ def adam_path(start: float, gradients: Sequence[float | None], learning_rate: fl
 RULES = {"SGD": sgd_path, "Adam": adam_path}
 
 
-def array_path(rule: str, start: np.ndarray, gradients: Sequence[np.ndarray | None], **hyperparameters) -> np.ndarray:
+def array_path(rule: str, start: np.ndarray, gradients: Sequence[np.ndarray | None],
+               **hyperparameters) -> np.ndarray:
     """A whole parameter under `rule` ("SGD", "Adam"): float64, of shape (steps, *start.shape)."""
     start = np.asarray(start, dtype=np.float64)
     columns = []

@@ -1,4 +1,4 @@
-"""The package's optimizers: worked numbers, the contract of the base class, every refusal, memory layouts, resuming."""
+"""The package's optimizers: worked numbers, the contract of the base class, refusals, memory layouts, resuming."""
 from __future__ import annotations
 
 import copy
@@ -15,16 +15,17 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from reference import adam_path, array_path, sgd_path
+from reference import array_path
 from tinytorch.core import optimizers
-from tinytorch.core.autograd import Variable, multiply, no_grad
+from tinytorch.core.autograd import Variable, multiply
 from tinytorch.core.optimizers import SGD, Adam, Optimizer, StepLR, gradient_descent_step, train_simple_model
 from tinytorch.core.tensor import Tensor
 
 MAKERS = {
     "SGD": lambda parameters: SGD(parameters, learning_rate=0.1),
     "SGD with momentum": lambda parameters: SGD(parameters, learning_rate=0.1, momentum=0.9),
-    "SGD with momentum and L2": lambda parameters: SGD(parameters, learning_rate=0.1, momentum=0.9, weight_decay=0.2),
+    "SGD with momentum and L2": lambda parameters: SGD(parameters, learning_rate=0.1, momentum=0.9,
+                                                       weight_decay=0.2),
     "Adam": lambda parameters: Adam(parameters, learning_rate=0.1),
     "Adam with L2": lambda parameters: Adam(parameters, learning_rate=0.1, beta1=0.7, weight_decay=0.2),
 }
@@ -98,8 +99,8 @@ def test_gradient_descent_without_gradient_changes_nothing():
     assert value(p).tolist() == [1.0, -2.0] and p.grad is None
 
 
-@pytest.mark.parametrize("gradient, rate", [(math.nan, 0.1), (math.inf, 0.1), (-math.inf, 0.1), (1.0, math.nan),
-                                            (1.0, math.inf)])
+@pytest.mark.parametrize("gradient, rate", [
+    (math.nan, 0.1), (math.inf, 0.1), (-math.inf, 0.1), (1.0, math.nan), (1.0, math.inf)])
 def test_gradient_descent_refuses_what_is_not_finite(gradient, rate):
     p = parameter([1.0, 2.0], [0.0, gradient])
     with pytest.raises(ValueError, match="finite"):
@@ -156,8 +157,8 @@ def test_adam_second_step_worked_by_hand():
 
 def test_adam_under_constant_l2_alone_walks_the_full_rate():
     p = parameter(1.0)
-    assert run(Adam([p], learning_rate=0.1, weight_decay=0.1), p, [0.0, 0.0]) == pytest.approx([0.9, 0.8], abs=2e-3)
-    assert run(SGD([p], learning_rate=0.1), p, [0.0]) == [value(p).item()]
+    optimizer = Adam([p], learning_rate=0.1, weight_decay=0.1)
+    assert run(optimizer, p, [0.0, 0.0]) == pytest.approx([0.9, 0.8], abs=2e-3)
 
 
 def test_late_gradients_start_their_own_bias_correction():
@@ -184,7 +185,7 @@ class Descent(Optimizer):
 
 
 class CountingAverage(Optimizer):
-    """A subclass with state and a hyper-parameter of its own; p becomes the average of all gradients so far."""
+    """A subclass with state and a hyper-parameter of its own; p becomes the average of its gradients."""
 
     slice_size = 4
 
@@ -239,7 +240,7 @@ def test_groups_may_come_from_a_generator():
     given = [{"parameters": [p], "learning_rate": rate} for p, rate in ((a, 0.5), (b, 2.0))]
     SGD(group for group in given).step()
     assert (value(a).item(), value(b).item()) == (0.5, 0.0)
-    assert given[0] == {"parameters": [a], "learning_rate": 0.5}, "the caller's dictionaries are not ours to fill in"
+    assert given[0] == {"parameters": [a], "learning_rate": 0.5}, "the caller's dictionary was changed"
 
 
 def test_zero_grad_forgets_all_gradients():
@@ -250,8 +251,8 @@ def test_zero_grad_forgets_all_gradients():
 
 def test_groups_have_their_own_hyperparameters_and_inherit_the_rest():
     a, b = parameter(1.0, 1.0), parameter(1.0, 1.0)
-    optimizer = SGD([{"parameters": (p for p in [a]), "learning_rate": 0.5}, {"parameters": [b], "weight_decay": 1.0}],
-                    learning_rate=0.25, momentum=0.5)
+    groups = [{"parameters": (p for p in [a]), "learning_rate": 0.5}, {"parameters": [b], "weight_decay": 1.0}]
+    optimizer = SGD(groups, learning_rate=0.25, momentum=0.5)
     assert [{k: v for k, v in group.items() if k != "parameters"} for group in optimizer.param_groups] == [
         {"learning_rate": 0.5, "weight_decay": 0.0, "momentum": 0.5},
         {"learning_rate": 0.25, "weight_decay": 1.0, "momentum": 0.5}]
@@ -276,7 +277,8 @@ def test_learning_rate_reads_the_first_group_and_sets_all():
 
 def test_hyperparameters_become_plain_floats():
     p = parameter(1.0)
-    optimizer = Adam([{"parameters": [p], "beta1": np.float32(0.5)}], learning_rate=1, epsilon=np.float64(1e-3))
+    groups = [{"parameters": [p], "beta1": np.float32(0.5)}]
+    optimizer = Adam(groups, learning_rate=1, epsilon=np.float64(1e-3))
     group = optimizer.param_groups[0]
     assert {name: type(v) for name, v in group.items() if name != "parameters"} == dict.fromkeys(
         ["learning_rate", "weight_decay", "beta1", "beta2", "epsilon"], float)
@@ -293,7 +295,8 @@ def test_a_numpy_rate_never_widens_float32(make):
         gradient = [[1.0, 0.3], [0.7, -1.1]][step % 2]
         assert run(first, plain, [gradient]) == run(second, numpy, [gradient])
     assert value(numpy).dtype == np.float32
-    assert all(array.dtype == np.float32 for array in second.state[numpy].values() if isinstance(array, np.ndarray))
+    kept = [array for array in second.state[numpy].values() if isinstance(array, np.ndarray)]
+    assert all(array.dtype == np.float32 for array in kept)
 
 
 def test_the_closure_is_called_once_before_the_update_and_its_loss_returned():
@@ -348,17 +351,11 @@ def test_the_buffers_hold_what_the_equations_say():
     p = parameter(1.0)
     sgd = SGD([p], learning_rate=0.1, momentum=0.9)
     run(sgd, p, [1.0, 2.0])
-    [buffer] = list_of(sgd.momentum_buffers)
-    assert buffer == pytest.approx(0.9 * 1.0 + 2.0)
+    assert sgd.momentum_buffers == {p: pytest.approx(0.9 * 1.0 + 2.0)}
     adam = Adam([p], beta1=0.9, beta2=0.99)
     run(adam, p, [1.0, 2.0])
-    assert list_of(adam.first_moment) == [pytest.approx(0.9 * 0.1 + 0.1 * 2.0)]
-    assert list_of(adam.second_moment) == [pytest.approx(0.99 * 0.01 + 0.01 * 4.0)]
-
-
-def list_of(buffers) -> list[float]:
-    arrays = buffers.values() if isinstance(buffers, dict) else buffers
-    return [float(array) for array in arrays]
+    assert adam.first_moment == {p: pytest.approx(0.9 * 0.1 + 0.1 * 2.0)}
+    assert adam.second_moment == {p: pytest.approx(0.99 * 0.01 + 0.01 * 4.0)}
 
 
 def test_momentum_may_be_switched_on_later():
@@ -419,16 +416,15 @@ def test_assigning_data_keeps_the_state():
     assert run(optimizer, p, [1.0]) == pytest.approx([5.0 - 0.1 * 1.9])
 
 
-def test_a_step_is_not_recorded_in_the_graph():
-    p = Variable(np.array([1.0, 2.0]))
-    for context in (no_grad(), None):
-        optimizer = Adam([p], learning_rate=0.1)
-        set_gradient(p, [1.0, 1.0])
-        if context is None:
-            optimizer.step()
-        else:
-            with context:
-                optimizer.step()
+@every_rule
+def test_a_step_leaves_the_parameter_a_leaf_that_can_be_trained_on(make):
+    p = parameter([1.0, 2.0])
+    optimizer = make([p])
+    for _ in range(2):
+        optimizer.zero_grad()
+        (p * p).sum().backward()
+        assert p.grad.data.tolist() == (2 * value(p)).tolist()
+        optimizer.step()
         assert p.is_leaf and p.grad_fn is None and p.requires_grad
 
 
@@ -464,17 +460,17 @@ class Shrink:
 
 def test_a_decay_object_takes_the_place_of_l2():
     """Decoupled decay, p = 1, g = 1, rate and decay .1: p shrinks to .99, then moves by .1 to .89."""
-    p = parameter(1.0)
-    assert run(Adam([p], learning_rate=0.1, weight_decay=Shrink(0.1)), p, [1.0]) == pytest.approx([0.89], abs=1e-8)
-    q = parameter(1.0)
-    assert run(Adam([q], learning_rate=0.1, weight_decay=Shrink(0.1)), q, [0.0, 0.0]) == pytest.approx([0.99, 0.9801])
+    for gradients, expected in (([1.0], [0.89]), ([0.0, 0.0], [0.99, 0.9801])):
+        p = parameter(1.0)
+        optimizer = Adam([p], learning_rate=0.1, weight_decay=Shrink(0.1))
+        assert run(optimizer, p, gradients) == pytest.approx(expected, abs=1e-8)
 
 
 def test_a_decay_object_belongs_to_a_group_and_sees_every_slice_once():
     decayed, free = parameter(np.ones(10), np.zeros(10)), parameter(1.0, 0.0)
     tiny = type("Tiny", (SGD,), {"slice_size": 3})
-    optimizer = tiny([{"parameters": [decayed], "weight_decay": Shrink(1.0)}, {"parameters": [free]}], learning_rate=0.5)
-    optimizer.step()
+    groups = [{"parameters": [decayed], "weight_decay": Shrink(1.0)}, {"parameters": [free]}]
+    tiny(groups, learning_rate=0.5).step()
     assert value(decayed).tolist() == [0.5] * 10 and value(free).item() == 1.0
 
 
@@ -531,11 +527,10 @@ def test_what_cannot_be_optimized_is_refused(make, parameters, error, message):
                                        (SGD, ["learning_rate", "momentum", "weight_decay"]),
                                        (Adam, ["learning_rate", "beta1", "beta2", "epsilon", "weight_decay"]))
     for name in names])
-@pytest.mark.parametrize("bad, error", [(-0.1, ValueError), (math.nan, ValueError), (math.inf, ValueError),
-                                        (-math.inf, ValueError), (10**400, ValueError), ("0.1", TypeError),
-                                        (None, TypeError), (True, TypeError), ([0.1], TypeError), (1j, TypeError)],
-                         ids=["negative", "nan", "inf", "-inf", "too large for a float", "string", "None", "bool", "list",
-                              "complex"])
+@pytest.mark.parametrize("bad, error", [
+    (-0.1, ValueError), (math.nan, ValueError), (math.inf, ValueError), (-math.inf, ValueError),
+    pytest.param(10**400, ValueError, id="too large for a float"),
+    ("0.1", TypeError), (None, TypeError), (True, TypeError), ([0.1], TypeError), (1j, TypeError)])
 def test_a_bad_hyperparameter_is_refused_by_name(maker, name, bad, error):
     with pytest.raises(error, match=name):
         maker([parameter(1.0)], **{name: bad})
@@ -580,7 +575,7 @@ def test_a_gradient_that_is_no_variable_is_refused():
 LAYOUTS = {
     "C": lambda shape: np.zeros(shape),
     "Fortran": lambda shape: np.zeros(shape, order="F"),
-    "strided": lambda shape: np.zeros(tuple(2 * n for n in shape))[tuple(slice(None, None, 2) for _ in shape)],
+    "strided": lambda shape: np.zeros([2 * n for n in shape])[tuple(slice(None, None, 2) for _ in shape)],
     "reversed": lambda shape: np.zeros(shape)[tuple(slice(None, None, -1) for _ in shape)],
     "permuted": lambda shape: np.moveaxis(np.zeros(shape[-1:] + shape[:-1]), 0, -1),
 }
@@ -624,7 +619,7 @@ def test_an_update_through_a_view_leaves_its_surroundings_alone():
 
 @every_rule
 def test_a_large_array_is_sliced_and_agrees_with_the_reference(make):
-    """200,001 numbers in three interleaved runs of equal gradients: each must follow the path of its single number."""
+    """200,001 numbers with three gradients in turn: each number follows the path it would take alone."""
     optimizer = make([parameter(np.ones(200_001))])
     [p] = optimizer.parameters
     pattern = np.tile([1.0, -0.5, 0.0], 66_667)
@@ -671,7 +666,8 @@ def through_pickle(saved: dict) -> dict:
 
 def through_npz(saved: dict) -> dict:
     """As a training script would keep it: arrays in an .npz, the rest as plain numbers."""
-    arrays = {f"{position}.{name}": kept for position, state in saved["state"].items() for name, kept in state.items()}
+    arrays = {f"{position}.{name}": kept
+              for position, state in saved["state"].items() for name, kept in state.items()}
     file = io.BytesIO()
     np.savez(file, **arrays)
     file.seek(0)
@@ -695,7 +691,8 @@ def numpy_counts(saved: dict) -> dict:
 
 def make_training(make, dtype) -> tuple[Optimizer, list[Variable]]:
     variables = [parameter(np.full(shape, 0.5), dtype=dtype) for shape in ((), (3,), (2, 2), (2, 1, 2))]
-    return make([{"parameters": variables[:2]}, {"parameters": variables[2:], "learning_rate": 0.03}]), variables
+    groups = [{"parameters": variables[:2]}, {"parameters": variables[2:], "learning_rate": 0.03}]
+    return make(groups), variables
 
 
 def train(optimizer: Optimizer, variables: list[Variable], steps: range) -> None:
@@ -756,7 +753,7 @@ def test_a_whole_optimizer_can_be_copied_and_pickled():
 
 
 def edited(*path_and_value):
-    """An edit of a state dictionary: `edited("state", 0, "update_count", 0)` puts the last at the place before it."""
+    """An edit of a state dictionary: the last argument is put at the place that those before it name."""
     *path, last, new = path_and_value
 
     def edit(saved: dict):
@@ -847,7 +844,7 @@ def rates_after_calls(schedule: StepLR, calls: int) -> list[float]:
 
 
 def test_steplr_table():
-    """The k-th call opens epoch k - 1; PyTorch's k // step_size, for a call that closes an epoch, decays one earlier."""
+    """The k-th call opens epoch k - 1; PyTorch's k // step_size, at the end of an epoch, is one call ahead."""
     schedule = StepLR(SGD([parameter(1.0)], learning_rate=0.1), step_size=3, gamma=0.1)
     ours = rates_after_calls(schedule, 7)
     assert ours == pytest.approx([0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001], rel=1e-12)
@@ -865,8 +862,8 @@ def test_the_steplr_constructor_changes_nothing():
 
 
 def test_steplr_scales_each_group_from_its_own_rate():
-    optimizer = SGD([{"parameters": [parameter(1.0)], "learning_rate": 0.5}, {"parameters": [parameter(1.0)]}],
-                    learning_rate=0.125)
+    groups = [{"parameters": [parameter(1.0)], "learning_rate": 0.5}, {"parameters": [parameter(1.0)]}]
+    optimizer = SGD(groups, learning_rate=0.125)
     schedule = StepLR(optimizer, step_size=2, gamma=0.5)
     for _ in range(5):
         schedule.step()
@@ -894,8 +891,8 @@ def test_steplr_resumes():
 @pytest.mark.parametrize("misfit", [
     lambda saved: None, lambda saved: [], lambda saved: {}, without("gamma"), edited("extra", 1),
     edited("step_count", -1), edited("step_count", 1.0), edited("step_size", 0), edited("gamma", -1.0),
-    edited("gamma", "half"), edited("initial_lrs", [-1.0]), edited("initial_lrs", 0.5), edited("initial_lrs", [])],
-    ids=range(13))
+    edited("gamma", "half"), edited("initial_lrs", [-1.0]), edited("initial_lrs", 0.5),
+    edited("initial_lrs", [])], ids=range(13))
 def test_steplr_refuses_a_state_that_does_not_fit(misfit):
     schedule = StepLR(SGD([parameter(1.0)], learning_rate=0.5), step_size=2, gamma=0.5)
     schedule.step()
@@ -944,8 +941,8 @@ def line_by_hand(x_data, y_data, epochs, move) -> tuple[float, float]:
 
 def sgd_move(history, factor):
     """The heavy ball, its velocity summed afresh over the last 200 gradients (0.9 ** 200 is 7e-10)."""
-    recent = history[-200:]
-    return [factor * 0.01 * sum(0.9 ** (len(recent) - 1 - i) * g[k] for i, g in enumerate(recent)) for k in (0, 1)]
+    newest_first = history[:-201:-1]
+    return [factor * 0.01 * sum(0.9**age * g[k] for age, g in enumerate(newest_first)) for k in (0, 1)]
 
 
 def adam_move(history, factor):
@@ -971,8 +968,8 @@ def test_train_simple_model_is_the_same_every_time():
 @pytest.mark.parametrize("epochs", [1, 30, 33])
 def test_train_simple_model_follows_the_plain_loop_on_other_data(epochs):
     x_data, y_data = [-1.0, 0.5, 2.0], [2.5, 1.0, -0.5]
-    expected = (*line_by_hand(x_data, y_data, epochs, sgd_move), *line_by_hand(x_data, y_data, epochs, adam_move))
-    assert train_simple_model(x_data, y_data, epochs=epochs) == pytest.approx(expected, abs=1e-4)
+    sgd, adam = (line_by_hand(x_data, y_data, epochs, move) for move in (sgd_move, adam_move))
+    assert train_simple_model(x_data, y_data, epochs=epochs) == pytest.approx((*sgd, *adam), abs=1e-4)
 
 
 @pytest.mark.parametrize("arguments, error, message", [
@@ -1025,7 +1022,8 @@ def test_the_examples_of_the_documentation_are_true():
     assert result.failed == 0 and result.attempted >= 8
 
 
-@pytest.mark.parametrize("name", ["gradient_descent_step", "Optimizer", "SGD", "Adam", "StepLR", "train_simple_model"])
+@pytest.mark.parametrize("name", ["gradient_descent_step", "Optimizer", "SGD", "Adam", "StepLR",
+                                  "train_simple_model"])
 def test_what_the_package_promises_is_exported_and_documented(name):
     assert name in optimizers.__all__
     assert ">>>" in getattr(optimizers, name).__doc__

@@ -1,4 +1,4 @@
-"""Whole trajectories: ours against numbers recorded from PyTorch, and against the reference of unrolled sums."""
+"""Whole trajectories: ours against numbers recorded from PyTorch and against the reference of unrolled sums."""
 from __future__ import annotations
 
 import doctest
@@ -29,7 +29,8 @@ def scenarios() -> list:
             for rule in OPTIMIZERS for name, runs in load(f"{rule.lower()}.json")["scenarios"].items()]
 
 
-def run_ours(rule: str, groups: list[dict], inputs: dict, dtype: str) -> tuple[dict[str, list[np.ndarray]], dict]:
+def run_ours(rule: str, groups: list[dict], inputs: dict,
+             dtype: str) -> tuple[dict[str, list[np.ndarray]], dict]:
     """Our optimizer on the inputs: the parameters after every step, and what it remembers at the end."""
     variables = {name: Variable(np.array(value, dtype=dtype)) for name, value in inputs["parameters"].items()}
     optimizer = OPTIMIZERS[rule](
@@ -88,7 +89,7 @@ def test_float32_is_as_exact_as_pytorch(rule, runs):
         assert ours[name][-1].dtype == np.float32
         our_error = np.abs(at_recorded_steps(ours[name], run) - exact).max()
         their_error = np.abs(theirs(run, name) - exact).max()
-        assert our_error <= 2 * their_error + 1e-6, f"{name}: {our_error:.2g} against PyTorch's {their_error:.2g}"
+        assert our_error <= 2 * their_error + 1e-6, f"{name}: {our_error:.2g}, PyTorch {their_error:.2g}"
 
 
 @pytest.mark.parametrize("rule, runs", scenarios())
@@ -108,7 +109,7 @@ def test_the_reference_gives_the_tables_of_the_papers():
 
 
 def test_the_recorded_inputs_hold_the_hard_cases():
-    """A zero coordinate, late and missing gradients, 0-d to 4-D: without them the tests above would say little."""
+    """A zero coordinate, late and missing gradients, 0-d to 4-D: without them the tests would say little."""
     inputs = load("inputs.json")
     gradients = inputs["gradients"]
     assert sorted(len(shape) for shape in inputs["shapes"].values()) == [0, 1, 2, 3, 4]

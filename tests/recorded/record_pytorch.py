@@ -2,9 +2,9 @@
 
     python tests/recorded/record_pytorch.py
 
-writes `inputs.json`, `sgd.json`, `adam.json` and `training.json` beside this file. Run it only to add a scenario
-or to move to another PyTorch; the tests read the numbers and never import this file's `torch`, except for the live
-comparison, which runs the same functions on other inputs.
+writes `inputs.json`, `sgd.json`, `adam.json` and `training.json` beside this file. Run it only to add a
+scenario or to move to another PyTorch. The tests read the numbers; only the live comparison, which runs the
+same functions on other inputs, needs PyTorch.
 
 All starting points and gradients are multiples of 1/64, hence exact in float32 and in float64: a difference
 between two trajectories comes from the update rule or its rounding, never from its input.
@@ -26,7 +26,8 @@ ALWAYS_ZERO = ("vector", 2)  # the gradient of this coordinate is 0 at every ste
 LATE = {"matrix": 7}         # no gradient in the first steps
 SOMETIMES = {"cube": 5}      # no gradient in every fifth step
 
-TORCH_NAMES = {"learning_rate": "lr", "momentum": "momentum", "weight_decay": "weight_decay", "epsilon": "eps"}
+TORCH_NAMES = {"learning_rate": "lr", "momentum": "momentum", "weight_decay": "weight_decay",
+               "epsilon": "eps"}
 EVERYTHING = list(SHAPES)
 
 
@@ -79,8 +80,8 @@ def make_inputs(seed: int, steps: int = STEPS) -> dict:
             if name == ALWAYS_ZERO[0]:
                 gradient[ALWAYS_ZERO[1]] = 0.0
             gradients[name].append(None if is_absent(name, step) else gradient.tolist())
-    return {"seed": seed, "shapes": SHAPES, "parameters": {name: value.tolist() for name, value in parameters.items()},
-            "gradients": gradients}
+    return {"seed": seed, "shapes": SHAPES,
+            "parameters": {name: value.tolist() for name, value in parameters.items()}, "gradients": gradients}
 
 
 def is_absent(name: str, step: int) -> bool:
@@ -141,7 +142,10 @@ def record_training() -> dict:
     import torch
 
     generator = np.random.default_rng(SEED)
-    draw = lambda *shape: np.round(64 * generator.standard_normal(shape)) / 64  # noqa: E731
+
+    def draw(*shape: int) -> np.ndarray:
+        return np.round(64 * generator.standard_normal(shape)) / 64
+
     data = {"x": draw(16, 3), "y": draw(16, 2)}
     weights = {"w1": draw(3, 8), "b1": np.zeros(8), "w2": draw(8, 2), "b2": np.zeros(2)}
     x, y = torch.tensor(data["x"]), torch.tensor(data["y"])
@@ -150,7 +154,8 @@ def record_training() -> dict:
                           "Adam": {"learning_rate": 0.02, "weight_decay": 0.01}}.items():
         parameters = {name: torch.tensor(value, requires_grad=True) for name, value in weights.items()}
         choose = {"SGD": torch.optim.SGD, "Adam": torch.optim.Adam}[rule]
-        optimizer = choose([torch_group({"parameters": list(parameters), **options}, parameters)], foreach=False)
+        group = torch_group({"parameters": list(parameters), **options}, parameters)
+        optimizer = choose([group], foreach=False)
         losses = []
         for _ in range(40):
             optimizer.zero_grad()
