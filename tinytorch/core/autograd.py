@@ -148,7 +148,8 @@ def unbroadcast(gradient: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
     """
     if gradient.shape == shape:
         return gradient
-    if np.broadcast_shapes(gradient.shape, shape) != gradient.shape:
+    from_the_right = zip(reversed(shape), reversed(gradient.shape))
+    if len(shape) > gradient.ndim or not all(size in (1, found) for size, found in from_the_right):
         raise ValueError(f"a gradient of shape {gradient.shape} does not fit an input of shape {shape}")
     filled = (1,) * (gradient.ndim - len(shape)) + shape
     repeated = tuple(axis for axis, size in enumerate(filled) if size == 1)
@@ -171,30 +172,30 @@ def matmul_backward(gradient, output, a, b):
     return lambda: gradient @ columns.mT, b_gradient
 
 
-def restore_axes(reduced: np.ndarray, ndim: int, axis, keepdims: bool) -> np.ndarray:
+def restore_axes(reduced: np.ndarray, axis, keepdims: bool) -> np.ndarray:
     """The result of a reduction with the reduced axes put back, size 1 each, so that it broadcasts against its input."""
-    if keepdims:
+    if keepdims or axis is None:  # a single number broadcasts as it is
         return reduced
-    return reduced.reshape((1,) * ndim) if axis is None else np.expand_dims(reduced, axis)
+    return np.expand_dims(reduced, axis)
 
 
 @sum.define_backward
 def sum_backward(gradient, output, x, axis=None, keepdims=False):
-    return np.broadcast_to(restore_axes(gradient, x.ndim, axis, keepdims), x.shape)
+    return np.broadcast_to(restore_axes(gradient, axis, keepdims), x.shape)
 
 
 @mean.define_backward
 def mean_backward(gradient, output, x, axis=None, keepdims=False):
     count = x.size // builtins.max(output.size, 1)
-    return np.broadcast_to(restore_axes(gradient, x.ndim, axis, keepdims) / count, x.shape)
+    return np.broadcast_to(restore_axes(gradient, axis, keepdims) / count, x.shape)
 
 
 @max.define_backward
 @min.define_backward
 def extreme_backward(gradient, output, x, axis=None, keepdims=False):
-    best = x == restore_axes(output, x.ndim, axis, keepdims)
+    best = x == restore_axes(output, axis, keepdims)
     ties = np.sum(best, axis=axis, keepdims=True, dtype=x.dtype)
-    return np.where(best, restore_axes(gradient, x.ndim, axis, keepdims) / ties, 0)
+    return np.where(best, restore_axes(gradient, axis, keepdims) / ties, 0)
 
 
 @reshape.define_backward
@@ -626,12 +627,12 @@ def track(module):
     """
     if not hasattr(module, "named_parameters"):
         raise TypeError(f"track() needs a module with a method named_parameters(), which {type(module).__name__} has not")
-    variables: dict[int, Variable] = {}
+    variables: dict[Tensor, Variable] = {}
     places = []
     for name, tensor in module.named_parameters():
         if not isinstance(tensor, Variable):
             owner, key = _find_place(module, name, tensor)
-            places.append((owner, key, variables.setdefault(id(tensor), Variable(tensor))))
+            places.append((owner, key, variables.setdefault(tensor, Variable(tensor))))
     for owner, key, variable in places:
         _put(owner, key, variable)
     return module
