@@ -26,7 +26,9 @@ HEADER = """\
 
 """
 
-DOUBLING = HEADER + '''\
+DOUBLING = (
+    HEADER
+    + '''\
 # %% [markdown]
 # # Doubling
 #
@@ -82,8 +84,11 @@ test_double()
 # %% tags=["demo", "raises-exception"]
 print(Number(4.0).double())
 '''
+)
 
-COUNTING = HEADER + '''\
+COUNTING = (
+    HEADER
+    + '''\
 # %% [markdown]
 # # Counting
 #
@@ -114,6 +119,7 @@ def test_count():
 
 test_count()
 '''
+)
 
 
 def write_course(root: Path) -> Project:

@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-
 from conftest import COUNTING, DOUBLING
+
 from tinytorch.course import cli
 from tinytorch.course.check import check
 from tinytorch.course.export import export
@@ -36,50 +36,132 @@ def _count_with(old: str, new: str) -> str:
 @pytest.mark.parametrize(
     ("old", "new", "failure"),
     [
-        ('"locked": true, ', "", "cell 'test-count' (line 37): nbgrader metadata without locked; give all of"),
-        ('"schema_version": 3, "solution": false', '"schema_version": 2, "solution": false',
-         "cell 'test-count' (line 37): schema_version 2; write \"schema_version\": 3"),
-        ('"points": 4, ', "", "cell 'test-count' (line 37): points None; give a graded cell a number of points above 0"),
+        (
+            '"locked": true, ',
+            "",
+            "cell 'test-count' (line 37): nbgrader metadata without locked; give all of",
+        ),
+        (
+            '"schema_version": 3, "solution": false',
+            '"schema_version": 2, "solution": false',
+            "cell 'test-count' (line 37): schema_version 2; write \"schema_version\": 3",
+        ),
+        (
+            '"points": 4, ',
+            "",
+            "cell 'test-count' (line 37): points None; give a graded cell a number of points above 0",
+        ),
         ('"points": 4', '"points": 0', "cell 'test-count' (line 37): points 0; give"),
         ('"points": 4', '"points": true', "cell 'test-count' (line 37): points True; give"),
-        ('"locked": true', '"locked": false', "cell 'test-count' (line 37): a graded cell that is not locked; write"),
-        ('"grade_id": "test-count"', '"grade_id": "count-function"',
-         "cell 'count-function' (line 37): grade_id 'count-function' is that of line 26 too; give it another"),
-        ('"grade_id": "test-count"', '"grade_id": "test count"', "(line 37): grade_id 'test count'; use letters"),
-        (' tags=["raises-exception"]', "", "cell 'test-count' (line 37): a graded cell without the tag raises-exception"),
-        ("\n\ntest_count()", "\n\n1.5", "cell 'test-count' (line 41): a graded cell must end in the call of its own"),
-        ("\n\ntest_count()", "\n\nprint('ok')", "cell 'test-count' (line 41): a graded cell must end in the call"),
-        ("\n\ntest_count()", "\n\ncount([])", "cell 'test-count' (line 41): a graded cell must end in the call"),
+        (
+            '"locked": true',
+            '"locked": false',
+            "cell 'test-count' (line 37): a graded cell that is not locked; write",
+        ),
+        (
+            '"grade_id": "test-count"',
+            '"grade_id": "count-function"',
+            "cell 'count-function' (line 37): grade_id 'count-function' is that of line 26 too",
+        ),
+        (
+            '"grade_id": "test-count"',
+            '"grade_id": "test count"',
+            "(line 37): grade_id 'test count'; use letters",
+        ),
+        (
+            ' tags=["raises-exception"]',
+            "",
+            "cell 'test-count' (line 37): a graded cell without the tag raises-exception",
+        ),
+        (
+            "\n\ntest_count()",
+            "\n\n1.5",
+            "cell 'test-count' (line 41): a graded cell must end in the call of its own",
+        ),
+        (
+            "\n\ntest_count()",
+            "\n\nprint('ok')",
+            "cell 'test-count' (line 41): a graded cell must end in the call",
+        ),
+        (
+            "\n\ntest_count()",
+            "\n\ncount([])",
+            "cell 'test-count' (line 41): a graded cell must end in the call",
+        ),
         ("\n\ntest_count()\n", "\n", "cell 'test-count' (line 37): a graded cell must end in the call"),
-        ('"2 + 4 is 6"', '"2 + 4 is 6"\n    return 4',
-         "cell 'test-count' (line 39): the test function returns a value, which nbgrader takes as the score"),
-        ('"2 + 4 is 6"', '"2 + 4 is 6"\n    yield', "cell 'test-count' (line 39): the test function is a generator"),
-        ("    ### END SOLUTION\n", "", "cell 'count-function' (line 29): '### BEGIN SOLUTION' is never closed"),
+        (
+            '"2 + 4 is 6"',
+            '"2 + 4 is 6"\n    return 4',
+            "cell 'test-count' (line 39): the test function returns a value",
+        ),
+        (
+            '"2 + 4 is 6"',
+            '"2 + 4 is 6"\n    yield',
+            "cell 'test-count' (line 39): the test function is a generator",
+        ),
+        (
+            "    ### END SOLUTION\n",
+            "",
+            "cell 'count-function' (line 29): '### BEGIN SOLUTION' is never closed",
+        ),
         ("    ### BEGIN SOLUTION\n", "", "cell 'count-function' (line 33): '### END SOLUTION' without"),
-        ("    ### BEGIN SOLUTION", "    ### BEGIN SOLUTION of count",
-         "cell 'count-function' (line 29): a solution mark with other text"),
-        ('"solution": true', '"solution": false',
-         "cell 'count-function' (line 26): solution marks in a cell that is not a solution cell"),
-        ("#| export\ndef count(values: list[float]) -> float:\n",
-         "#| export\n### BEGIN SOLUTION\nLIMIT = 3\n### END SOLUTION\ndef count(values: list[float]) -> float:\n",
-         "cell 'count-function' (line 27): a solution mark outside a function body; move the marks inside"),
-        ("from tinytorch.core.doubling import Number", "from tinytorch.core.counting import Number",
-         "(line 23): imports its own export tinytorch.core.counting"),
-        ("from tinytorch.core.doubling import Number", "import tinytorch.core.tripling as t\nNumber = t.Number",
-         "(line 23): imports tinytorch.core.tripling, which no module exports; restore modules/source/NN_tripling"),
-        ("from tinytorch.core.doubling import Number", "from tinytorch.core.doubling import Number\nimport scipy",
-         "(line 24): exported code imports scipy; keep to NumPy"),
-        ("from tinytorch.core.doubling import Number", "import sys\nsys.path.append('..')\n"
-         "from tinytorch.core.doubling import Number", "(line 24): sys.path; import earlier modules through the package"),
-        ("from tinytorch.core.doubling import Number",
-         "try:\n    from tinytorch.core.doubling import Number\nexcept ImportError:\n    Number = None",
-         "(line 23): an import with a fallback; import it plainly"),
-        ("#| default_exp core.counting", "#| default_exp core.sums", "(line 19): exports to core.sums; write"),
+        (
+            "    ### BEGIN SOLUTION",
+            "    ### BEGIN SOLUTION of count",
+            "cell 'count-function' (line 29): a solution mark with other text",
+        ),
+        (
+            '"solution": true',
+            '"solution": false',
+            "cell 'count-function' (line 26): solution marks in a cell that is not a solution cell",
+        ),
+        (
+            "#| export\ndef count(values: list[float]) -> float:\n",
+            "#| export\n### BEGIN SOLUTION\nLIMIT = 3\n### END SOLUTION\ndef count(values: list[float]) -> float:\n",
+            "cell 'count-function' (line 27): a solution mark outside a function body; move the marks inside",
+        ),
+        (
+            "from tinytorch.core.doubling import Number",
+            "from tinytorch.core.counting import Number",
+            "(line 23): imports its own export tinytorch.core.counting",
+        ),
+        (
+            "from tinytorch.core.doubling import Number",
+            "import tinytorch.core.tripling as t\nNumber = t.Number",
+            "(line 23): imports tinytorch.core.tripling, which no module exports; restore",
+        ),
+        (
+            "from tinytorch.core.doubling import Number",
+            "from tinytorch.core.doubling import Number\nimport scipy",
+            "(line 24): exported code imports scipy; keep to NumPy",
+        ),
+        (
+            "from tinytorch.core.doubling import Number",
+            "import sys\nsys.path.append('..')\nfrom tinytorch.core.doubling import Number",
+            "(line 24): sys.path; import earlier modules through the package",
+        ),
+        (
+            "from tinytorch.core.doubling import Number",
+            "try:\n    from tinytorch.core.doubling import Number\nexcept ImportError:\n    Number = None",
+            "(line 23): an import with a fallback; import it plainly",
+        ),
+        (
+            "#| default_exp core.counting",
+            "#| default_exp core.sums",
+            "(line 19): exports to core.sums; write",
+        ),
         ("#| default_exp core.counting", "pass", "counting_dev.py: no '#| default_exp core.counting'; add"),
-        ("# > Sums of doubled numbers.\n", "# Sums.\n", "(line 14): no summary under the title; add a line '> "),
+        (
+            "# > Sums of doubled numbers.\n",
+            "# Sums.\n",
+            "(line 14): no summary under the title; add a line '> ",
+        ),
         ("# # Counting", "# Counting", "(line 14): the first cell is not the title; begin with"),
-        ("#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n", "",
-         "counting_dev.py: no kernelspec in the header; add it"),
+        (
+            "#   kernelspec:\n#     display_name: Python 3\n#     language: python\n#     name: python3\n",
+            "",
+            "counting_dev.py: no kernelspec in the header; add it",
+        ),
     ],
 )
 def test_each_rule_names_file_cell_line_and_remedy(exported: Project, old: str, new: str, failure: str):
@@ -92,39 +174,55 @@ def test_each_rule_names_file_cell_line_and_remedy(exported: Project, old: str, 
 def test_marks_around_a_class_are_refused(exported: Project):
     text = DOUBLING.replace("#| export\nclass Number", "#| export\n### BEGIN SOLUTION\nclass Number")
     text = text.replace("    def double", "    pass\n### END SOLUTION\n    def double")
-    exported.module("01").source.write_text(text.replace("        ### BEGIN SOLUTION\n", "").replace(
-        "        ### END SOLUTION\n", ""))
+    exported.module("01").source.write_text(
+        text.replace("        ### BEGIN SOLUTION\n", "").replace("        ### END SOLUTION\n", "")
+    )
     (line,) = [line for line in check(exported, [exported.module("01")])]
     assert "cell 'number-class' (line 32): a solution mark outside a function body" in line
 
 
 def test_marks_in_a_class_body_are_refused(exported: Project):
-    text = DOUBLING.replace("    def double(self)", "    ### BEGIN SOLUTION\n    limit = 3\n    ### END SOLUTION\n\n"
-                            "    def double(self)")
+    text = DOUBLING.replace(
+        "    def double(self)",
+        "    ### BEGIN SOLUTION\n    limit = 3\n    ### END SOLUTION\n\n    def double(self)",
+    )
     exported.module("01").source.write_text(text)
-    assert any("a solution mark outside a function body" in line for line in check(exported, exported.modules()))
+    assert any(
+        "a solution mark outside a function body" in line for line in check(exported, exported.modules())
+    )
 
 
 def test_a_sentence_that_quotes_the_answer_is_found_in_any_module(exported: Project):
-    text = _count_with("# > Sums of doubled numbers.\n", "# > Sums of doubled numbers.\n#\n"
-                       "# Both are easy: `twice = self.value+self.value`.\n")
+    text = _count_with(
+        "# > Sums of doubled numbers.\n",
+        "# > Sums of doubled numbers.\n#\n# Both are easy: `twice = self.value+self.value`.\n",
+    )
     (exported.root / SOURCE).write_text(text)
     assert check(exported, exported.modules()) == [
         f"{SOURCE}: cell 1 (markdown) (line 18): holds the solution line 'twice = self.value + self.value'; "
-        "say it in other words"]
+        "say it in other words"
+    ]
 
 
 def test_two_blocks_in_one_function_are_refused(exported: Project):
-    text = _count_with("        total += Number(value).double()\n    return total\n",
-                       "        total += Number(value).double()\n    ### END SOLUTION\n"
-                       "    ### BEGIN SOLUTION\n    return total\n")
+    text = _count_with(
+        "        total += Number(value).double()\n    return total\n",
+        "        total += Number(value).double()\n    ### END SOLUTION\n"
+        "    ### BEGIN SOLUTION\n    return total\n",
+    )
     (exported.root / SOURCE).write_text(text)
-    assert any("two solution blocks in count; keep one" in line for line in check(exported, exported.modules()))
+    assert any(
+        "two solution blocks in count; keep one" in line for line in check(exported, exported.modules())
+    )
 
 
 def test_importing_a_later_module_is_refused_however_it_is_written(exported: Project):
-    for statement in ("from tinytorch.core.counting import count", "import tinytorch.core.counting",
-                      "from tinytorch.core import counting", "from tinytorch.core.counting import *"):
+    for statement in (
+        "from tinytorch.core.counting import count",
+        "import tinytorch.core.counting",
+        "from tinytorch.core import counting",
+        "from tinytorch.core.counting import *",
+    ):
         exported.module("01").source.write_text(DOUBLING + f"\n# %%\n{statement}\n")
         (line,) = check(exported, [exported.module("01")])
         assert "(line 69): imports tinytorch.core.counting of the later module 02_counting" in line, statement
@@ -133,49 +231,85 @@ def test_importing_a_later_module_is_refused_however_it_is_written(exported: Pro
 def test_a_missing_prerequisite_is_named(exported: Project):
     shutil.rmtree(exported.source_dir / "01_doubling")
     found = check(exported, exported.modules())
-    assert any("imports tinytorch.core.doubling, which no module exports; restore "
-               "modules/source/NN_doubling/doubling_dev.py" in line for line in found)
+    assert any(
+        "imports tinytorch.core.doubling, which no module exports; restore "
+        "modules/source/NN_doubling/doubling_dev.py" in line
+        for line in found
+    )
     assert any(line.startswith("tinytorch/core/doubling.py: no module exports this") for line in found)
 
 
 def test_a_demo_must_be_allowed_to_raise(exported: Project):
-    (exported.root / SOURCE).write_text(COUNTING + "\n# %% tags=[\"demo\"]\ncount([1.0])\n")
-    assert any("a demo cell without the tag raises-exception" in line for line in check(exported, exported.modules()))
+    (exported.root / SOURCE).write_text(COUNTING + '\n# %% tags=["demo"]\ncount([1.0])\n')
+    assert any(
+        "a demo cell without the tag raises-exception" in line for line in check(exported, exported.modules())
+    )
 
 
 def test_only_graded_cells_and_demos_may_raise(exported: Project):
-    (exported.root / SOURCE).write_text(COUNTING + "\n# %% tags=[\"raises-exception\"]\n1 / 0\n")
-    assert any("raises-exception on a cell that is neither" in line for line in check(exported, exported.modules()))
+    (exported.root / SOURCE).write_text(COUNTING + '\n# %% tags=["raises-exception"]\n1 / 0\n')
+    assert any(
+        "raises-exception on a cell that is neither" in line for line in check(exported, exported.modules())
+    )
 
 
 def test_a_package_edited_by_hand_is_found_with_the_difference(exported: Project):
     path = exported.core_dir / "counting.py"
     path.write_text(path.read_text().replace("total = 0.0", "total = 1.0"))
     (line,) = check(exported, exported.modules())
-    assert line.startswith("tinytorch/core/counting.py: differs from what counting_dev.py exports; edit counting_dev.py")
+    assert line.startswith(
+        "tinytorch/core/counting.py: differs from what counting_dev.py exports; edit counting_dev.py"
+    )
     assert "-    total = 1.0" in line and "+    total = 0.0" in line
 
 
 def test_a_package_never_exported_is_found(course: Project):
     found = check(course, course.modules())
-    assert found == ["tinytorch/core/doubling.py: missing; run `make export`",
-                     "tinytorch/core/counting.py: missing; run `make export`"]
+    assert found == [
+        "tinytorch/core/doubling.py: missing; run `make export`",
+        "tinytorch/core/counting.py: missing; run `make export`",
+    ]
 
 
 @pytest.mark.parametrize(
     ("name", "old", "new", "failure"),
     [
-        ("pyproject.toml", 'name = "tinytorch-course"', 'name = "tinytorch"', "name 'tinytorch' is not lib_name"),
+        (
+            "pyproject.toml",
+            'name = "tinytorch-course"',
+            'name = "tinytorch"',
+            "name 'tinytorch' is not lib_name",
+        ),
         ("pyproject.toml", 'dynamic = ["version"]', 'version = "0.1.0"', "the version is not dynamic"),
-        ("pyproject.toml", 'requires-python = ">=3.11"', 'requires-python = ">=3.9"', "requires-python is not >=3.11"),
-        ("tinytorch/__init__.py", '"0.1.0"', '"0.1.1"', "tinytorch/__init__.py: not version 0.1.0 of settings.ini"),
-        ("nbgrader_config.py", "configure(get_config(), root)", "configure(get_config(), root)\n"
-         "get_config().Execute.time_out = 3", "nbgrader_config.py: Execute has no option time_out"),
-        ("nbgrader_config.py", "configure(get_config(), root)", "configure(get_config(), root)\n"
-         "get_config().Executor.timeout = 3", "nbgrader_config.py: c.Executor configures nothing"),
+        (
+            "pyproject.toml",
+            'requires-python = ">=3.11"',
+            'requires-python = ">=3.9"',
+            "requires-python is not >=3.11",
+        ),
+        (
+            "tinytorch/__init__.py",
+            '"0.1.0"',
+            '"0.1.1"',
+            "tinytorch/__init__.py: not version 0.1.0 of settings.ini",
+        ),
+        (
+            "nbgrader_config.py",
+            "configure(get_config(), root)",
+            "configure(get_config(), root)\nget_config().Execute.time_out = 3",
+            "nbgrader_config.py: Execute has no option time_out",
+        ),
+        (
+            "nbgrader_config.py",
+            "configure(get_config(), root)",
+            "configure(get_config(), root)\nget_config().Executor.timeout = 3",
+            "nbgrader_config.py: c.Executor configures nothing",
+        ),
     ],
 )
-def test_configuration_that_disagrees_is_found(exported: Project, name: str, old: str, new: str, failure: str):
+def test_configuration_that_disagrees_is_found(
+    exported: Project, name: str, old: str, new: str, failure: str
+):
     path = exported.root / name
     assert old in path.read_text()
     path.write_text(path.read_text().replace(old, new))
@@ -186,7 +320,8 @@ def test_configuration_that_disagrees_is_found(exported: Project, name: str, old
 def test_a_stray_python_file_among_the_sources_is_found(exported: Project):
     (exported.source_dir / "01_doubling" / "doubling.py").write_text("x = 1\n")
     assert check(exported, exported.modules()) == [
-        "modules/source/01_doubling/doubling.py: not a source; a module is a file NN_name/name_dev.py"]
+        "modules/source/01_doubling/doubling.py: not a source; a module is a file NN_name/name_dev.py"
+    ]
 
 
 def test_the_command_shows_all_failures_and_fails(
@@ -194,7 +329,9 @@ def test_the_command_shows_all_failures_and_fails(
 ):
     monkeypatch.chdir(exported.root)
     assert cli.main(["check"]) == 0
-    (exported.root / SOURCE).write_text(_count_with('"locked": true, "points": 4', '"locked": false, "points": 0'))
+    (exported.root / SOURCE).write_text(
+        _count_with('"locked": true, "points": 4', '"locked": false, "points": 0')
+    )
     capsys.readouterr()
     assert cli.main(["check", "--module", "02"]) == 1
     lines = capsys.readouterr().err.splitlines()
@@ -241,4 +378,5 @@ def test_every_make_target_calls_a_command_there_is():
     commands = set(cli._parser()._subparsers._group_actions[0].choices)
     assert called and called <= commands
     assert set(re.search(r"\.PHONY: (.*?)\n\n", makefile, re.S)[1].replace("\\\n", " ").split()) == set(
-        re.findall(r"^([a-z]+):.*## ", makefile, re.M))
+        re.findall(r"^([a-z]+):.*## ", makefile, re.M)
+    )

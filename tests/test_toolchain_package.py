@@ -1,4 +1,4 @@
-"""What someone who only imports the package meets: NumPy, no prints, types, and a command that is quick to say no."""
+"""What someone who only imports the package meets: NumPy alone, no prints, types, one clear line."""
 
 from __future__ import annotations
 
@@ -25,7 +25,9 @@ print(sorted(tops - own - before))
 
 
 def _foreign(statement: str) -> str:
-    text = "import sys\nbefore = {name.partition('.')[0] for name in sys.modules}\n" + FOREIGN.format(statement=statement)
+    text = "import sys\nbefore = {name.partition('.')[0] for name in sys.modules}\n" + FOREIGN.format(
+        statement=statement
+    )
     done = subprocess.run([sys.executable, "-c", text], cwd=ROOT, capture_output=True, text=True, check=True)
     assert done.stderr == ""
     return done.stdout
@@ -52,6 +54,16 @@ def test_this_checkout_passes_its_own_check():
 def test_what_was_tested_is_pinned_and_holds_no_torch():
     lines = (ROOT / "constraints.txt").read_text().splitlines()
     pins = dict(line.split("==") for line in lines if line and not line.startswith("#"))
-    assert {"nbdev", "execnb", "fastcore", "ghapi", "nbgrader", "jupytext", "numpy", "matplotlib", "pytest"} <= set(pins)
+    assert {
+        "nbdev",
+        "execnb",
+        "fastcore",
+        "ghapi",
+        "nbgrader",
+        "jupytext",
+        "numpy",
+        "matplotlib",
+        "pytest",
+    } <= set(pins)
     assert pins["nbdev"].startswith("2.4.") and pins["execnb"].startswith("0.1.")
     assert not {name for name in pins if "torch" in name}

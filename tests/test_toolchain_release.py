@@ -1,4 +1,4 @@
-"""The release: made the same way by every route, proven on the built tree, and put in place at once or not at all."""
+"""The release: the same by every route, proven on the built tree, put in place at once or not at all."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ import sys
 import time
 import urllib.error
 import urllib.request
+from collections.abc import Iterator
 from pathlib import Path
-from typing import Iterator
 
 import nbformat
 import pytest
-
 from conftest import COUNTING
+
 from tinytorch.course import cli
 from tinytorch.course.execute import execute
 from tinytorch.course.leaks import Secrets
@@ -33,7 +33,11 @@ def copy(released_course: Project, tmp_path: Path) -> Project:
 
 
 def _tree(folder: Path) -> dict[str, bytes]:
-    return {str(path.relative_to(folder)): path.read_bytes() for path in sorted(folder.rglob("*")) if path.is_file()}
+    return {
+        str(path.relative_to(folder)): path.read_bytes()
+        for path in sorted(folder.rglob("*"))
+        if path.is_file()
+    }
 
 
 def _change(project: Project, name: str, old: str, new: str) -> Module:
@@ -49,13 +53,17 @@ def _change(project: Project, name: str, old: str, new: str) -> Module:
 
 def test_only_the_notebooks_are_released(released_course: Project):
     assert set(_tree(released_course.release_dir)) == {
-        "01_doubling/doubling_dev.ipynb", "02_counting/counting_dev.ipynb"}
+        "01_doubling/doubling_dev.ipynb",
+        "02_counting/counting_dev.ipynb",
+    }
 
 
 def test_a_solution_is_replaced_by_a_stub_that_names_it(released_course: Project):
     notebook = nbformat.read(released_course.release_dir / "01_doubling" / "doubling_dev.ipynb", as_version=4)
     cell = next(cell for cell in notebook.cells if cell.id == "number-class")
-    assert cell.source == '''\
+    assert (
+        cell.source
+        == '''\
 #| export
 class Number:
     """A number.
@@ -70,6 +78,7 @@ class Number:
     def double(self) -> float:
         """Twice the number."""
         raise NotImplementedError("exercise 'number-class': write Number.double")'''
+    )
 
 
 def test_releasing_again_gives_the_same_bytes(copy: Project):
@@ -84,11 +93,15 @@ def test_the_gradebook_knows_the_graded_cells(released_course: Project):
     with Gradebook(f"sqlite:///{released_course.course_root / 'gradebook.db'}") as gradebook:
         points = {
             (notebook.assignment.name, cell.name): cell.max_score
-            for assignment in gradebook.assignments for notebook in assignment.notebooks
+            for assignment in gradebook.assignments
+            for notebook in assignment.notebooks
             for cell in notebook.grade_cells
         }
-    assert points == {("01_doubling", "test-number"): 3, ("01_doubling", "test-double"): 2,
-                      ("02_counting", "test-count"): 4}
+    assert points == {
+        ("01_doubling", "test-number"): 3,
+        ("01_doubling", "test-double"): 2,
+        ("02_counting", "test-count"): 4,
+    }
 
 
 def test_nothing_scratch_is_left_behind(released_course: Project):
@@ -113,7 +126,9 @@ def test_the_proof_finds_a_source_beside_the_notebook(copy: Project):
     shutil.copyfile(module.source, copy.release_dir / module.name / module.source.name)
     found = prove(copy, module)
     assert "doubling_dev.py is in the release; only doubling_dev.ipynb belongs there" in found[0]
-    assert any("holds the solution line 'self.value = np.asarray(value, dtype=float)'" in line for line in found)
+    assert any(
+        "holds the solution line 'self.value = np.asarray(value, dtype=float)'" in line for line in found
+    )
 
 
 def test_the_proof_finds_a_solution_line_in_text_however_it_is_spaced(copy: Project):
@@ -122,7 +137,8 @@ def test_the_proof_finds_a_solution_line_in_text_however_it_is_spaced(copy: Proj
 
     assert _in_release(copy, plant) == [
         "modules/release/01_doubling/doubling_dev.ipynb: "
-        "cell 4 (markdown) holds the solution line 'twice = self.value + self.value'"]
+        "cell 4 (markdown) holds the solution line 'twice = self.value + self.value'"
+    ]
 
 
 def test_the_proof_finds_a_solution_line_in_an_output(copy: Project):
@@ -169,21 +185,28 @@ def test_the_proof_finds_a_weakened_test(copy: Project):
 
 def test_the_proof_finds_a_release_of_an_older_source(copy: Project):
     _change(copy, "01", "twice of it", "twice it")
-    assert any("cell 4 (markdown) is not the source with its solutions replaced" in line
-               for line in prove(copy, copy.module("01")))
+    assert any(
+        "cell 4 (markdown) is not the source with its solutions replaced" in line
+        for line in prove(copy, copy.module("01"))
+    )
 
 
 def test_a_missing_release_is_one_line(copy: Project):
     shutil.rmtree(copy.release_dir / "01_doubling")
     assert prove(copy, copy.module("01")) == [
-        "modules/release/01_doubling/doubling_dev.ipynb: there is no release; run `make release`"]
+        "modules/release/01_doubling/doubling_dev.ipynb: there is no release; run `make release`"
+    ]
 
 
 def test_given_code_and_short_lines_are_no_secrets(course: Project):
     secrets = Secrets.of(course.modules())
     assert set(secrets.lines.values()) == {
-        "self.value = np.asarray(value, dtype=float)", "twice = self.value + self.value", "return float(twice)",
-        "for value in values:", "total += Number(value).double()"}
+        "self.value = np.asarray(value, dtype=float)",
+        "twice = self.value + self.value",
+        "return float(twice)",
+        "for value in values:",
+        "total += Number(value).double()",
+    }
     given = COUNTING + "\n# %%\ndef given(values):\n    for value in values:\n        return float(twice)\n"
     course.module("02").source.write_text(given)
     assert "for value in values:" not in Secrets.of(course.modules()).lines.values()
@@ -192,24 +215,60 @@ def test_given_code_and_short_lines_are_no_secrets(course: Project):
 @pytest.mark.parametrize(
     ("name", "old", "new", "failure"),
     [
-        ("01", '    assert Number(1.5).double() == 3.0, "twice 1.5 is 3.0"', "    pass",
-         "cell 'test-double' gives 2.0 of 2 points for blank work; it must give 0"),
-        ("01", "# %% [markdown]\n# ## Exercise", "# %%\nNumber\n\n# %% [markdown]\n# ## Exercise",
-         "cell 4 (code) raised NameError: name 'Number' is not defined"),
-        ("01", "print(Number(4.0).double())", "print(undefined)",
-         "cell 8 (code) raises NameError: name 'undefined' is not defined on blank work"),
-        ("01", '# %% tags=["demo", "raises-exception"]\n', "# %%\n",
-         "blank work does not run to the end: cell 8 (code) raised NotImplementedError: exercise 'number-class'"),
-        ("01", "assert Number(1.5).double() == 3.0", "import math\n    math.sqrt('two')",
-         "cell 'test-double' raises TypeError"),
-        ("01", ".double() == 3.0", ".double() == 4.0", "cell 'test-double': the reference raises AssertionError: twice"),
-        ("01", '    assert Number(1.5).double() == 3.0, "twice 1.5 is 3.0"',
-         "    import sys\n    Number(1.5)\n    print('careful', file=sys.stderr)",
-         "cell 'test-double' gives the reference 0 of 2 points; it must give all"),
-        ("02", 'count([1.0, 2.0]) == 6.0, "2', 'count(NUMBERS) == 6.0, "2',
-         "cell 'test-count': the reference raises NameError: name 'NUMBERS' is not defined"),
-        ("01", "# Keep the value as an array", "# Write `self.value = np.asarray(value, dtype=float)`",
-         "cell 4 (markdown) holds the solution line 'self.value = np.asarray(value, dtype=float)'"),
+        (
+            "01",
+            '    assert Number(1.5).double() == 3.0, "twice 1.5 is 3.0"',
+            "    pass",
+            "cell 'test-double' gives 2.0 of 2 points for blank work; it must give 0",
+        ),
+        (
+            "01",
+            "# %% [markdown]\n# ## Exercise",
+            "# %%\nNumber\n\n# %% [markdown]\n# ## Exercise",
+            "cell 4 (code) raised NameError: name 'Number' is not defined",
+        ),
+        (
+            "01",
+            "print(Number(4.0).double())",
+            "print(undefined)",
+            "cell 8 (code) raises NameError: name 'undefined' is not defined on blank work",
+        ),
+        (
+            "01",
+            '# %% tags=["demo", "raises-exception"]\n',
+            "# %%\n",
+            "blank work does not run to the end: cell 8 (code) raised NotImplementedError: exercise '",
+        ),
+        (
+            "01",
+            "assert Number(1.5).double() == 3.0",
+            "import math\n    math.sqrt('two')",
+            "cell 'test-double' raises TypeError",
+        ),
+        (
+            "01",
+            ".double() == 3.0",
+            ".double() == 4.0",
+            "cell 'test-double': the reference raises AssertionError: twice",
+        ),
+        (
+            "01",
+            '    assert Number(1.5).double() == 3.0, "twice 1.5 is 3.0"',
+            "    import sys\n    Number(1.5)\n    print('careful', file=sys.stderr)",
+            "cell 'test-double' gives the reference 0 of 2 points; it must give all",
+        ),
+        (
+            "02",
+            'count([1.0, 2.0]) == 6.0, "2',
+            'count(NUMBERS) == 6.0, "2',
+            "cell 'test-count': the reference raises NameError: name 'NUMBERS' is not defined",
+        ),
+        (
+            "01",
+            "# Keep the value as an array",
+            "# Write `self.value = np.asarray(value, dtype=float)`",
+            "cell 4 (markdown) holds the solution line 'self.value = np.asarray(value, dtype=float)'",
+        ),
     ],
 )
 def test_what_may_not_be_released_is_refused_and_the_last_release_stays(
@@ -227,8 +286,12 @@ def test_what_may_not_be_released_is_refused_and_the_last_release_stays(
 
 
 def test_a_demo_may_define_nothing_that_grading_needs(copy: Project):
-    _change(copy, "02", "# %% nbgrader={\"grade\": true",
-            "# %% tags=[\"demo\", \"raises-exception\"]\nNUMBERS = [1.0, 2.0]\n\n# %% nbgrader={\"grade\": true")
+    _change(
+        copy,
+        "02",
+        '# %% nbgrader={"grade": true',
+        '# %% tags=["demo", "raises-exception"]\nNUMBERS = [1.0, 2.0]\n\n# %% nbgrader={"grade": true',
+    )
     _change(copy, "02", "count([1.0, 2.0]) == 6.0", "count(NUMBERS) == 6.0")
     with pytest.raises(CourseError, match="the reference raises NameError: name 'NUMBERS' is not defined"):
         release(copy, [copy.module("02")])
@@ -237,7 +300,9 @@ def test_a_demo_may_define_nothing_that_grading_needs(copy: Project):
 def test_a_stale_notebook_is_not_released(copy: Project):
     module = copy.module("01")
     module.source.write_text(module.source.read_text().replace("twice of it", "twice it"))
-    with pytest.raises(CourseError, match="doubling_dev.ipynb does not match doubling_dev.py; run `make notebooks` first"):
+    with pytest.raises(
+        CourseError, match="doubling_dev.ipynb does not match doubling_dev.py; run `make notebooks` first"
+    ):
         release(copy, [module])
 
 
@@ -248,9 +313,16 @@ def test_cells_that_submissions_do_not_have_are_explained(copy: Project):
     with Gradebook(f"sqlite:///{copy.course_root / 'gradebook.db'}") as gradebook:
         gradebook.add_student("ada")
         gradebook.add_submission("02_counting", "ada")
-    _change(copy, "02", "test_count()\n", 'test_count()\n\n# %% nbgrader={"grade": false, "grade_id": "given", '
-            '"locked": true, "schema_version": 3, "solution": false, "task": false}\n1\n')
-    with pytest.raises(CourseError, match="02_counting: modules/gradebook.db has submissions made with other cells"):
+    _change(
+        copy,
+        "02",
+        "test_count()\n",
+        'test_count()\n\n# %% nbgrader={"grade": false, "grade_id": "given", '
+        '"locked": true, "schema_version": 3, "solution": false, "task": false}\n1\n',
+    )
+    with pytest.raises(
+        CourseError, match="02_counting: modules/gradebook.db has submissions made with other cells"
+    ):
         release(copy, [copy.module("02")])
 
 
@@ -285,14 +357,19 @@ def test_executing_keeps_the_outputs_outside_the_sources(copy: Project):
 
 def test_executing_fails_on_an_error_that_is_tagged_as_allowed(copy: Project):
     _change(copy, "01", "print(Number(4.0).double())", "1 / 0")
-    with pytest.raises(CourseError, match=r"doubling_dev.py: cell 8 \(code\) \(line 66\): the reference raises ZeroDivisionError"):
+    with pytest.raises(
+        CourseError,
+        match=r"doubling_dev.py: cell 8 \(code\) \(line 66\): the reference raises ZeroDivisionError",
+    ):
         execute(copy, copy.modules())
 
 
 def test_later_modules_run_on_the_package_of_this_checkout(copy: Project):
     path = copy.core_dir / "doubling.py"
     path.write_text(path.read_text().replace("self.value + self.value", "self.value + 1000"))
-    with pytest.raises(CourseError, match=r"cell 'test-count' \(line 37\): the reference raises AssertionError"):
+    with pytest.raises(
+        CourseError, match=r"cell 'test-count' \(line 37\): the reference raises AssertionError"
+    ):
         execute(copy, [copy.module("02")])
 
 
@@ -303,15 +380,23 @@ def test_one_command_does_it_all(
     assert cli.main(["course"]) == 0
     titles = [line for line in capsys.readouterr().out.splitlines() if line.startswith("== ")]
     assert titles == ["== notebooks", "== export", "== execute", "== check", "== release", "== examples"]
-    assert set(_tree(course.release_dir)) == {"01_doubling/doubling_dev.ipynb", "02_counting/counting_dev.ipynb"}
+    assert set(_tree(course.release_dir)) == {
+        "01_doubling/doubling_dev.ipynb",
+        "02_counting/counting_dev.ipynb",
+    }
     assert (course.core_dir / "counting.py").is_file()
 
 
 def test_cleaning_keeps_what_people_made(
     copy: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ):
-    kept = [copy.course_root / "gradebook.db", copy.course_root / "submitted" / "ada" / "01_doubling" / "x.ipynb",
-            copy.course_root / "autograded" / "ada" / "x.ipynb", copy.course_root / "grades.csv", copy.module("01").source]
+    kept = [
+        copy.course_root / "gradebook.db",
+        copy.course_root / "submitted" / "ada" / "01_doubling" / "x.ipynb",
+        copy.course_root / "autograded" / "ada" / "x.ipynb",
+        copy.course_root / "grades.csv",
+        copy.module("01").source,
+    ]
     for path in kept:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.touch()
@@ -322,11 +407,13 @@ def test_cleaning_keeps_what_people_made(
     assert not copy.release_dir.exists() and not copy.build_dir.exists()
 
 
-# ---- the same release by every route ---------------------------------------------------------------------------------
+# The same release by every route.
 
 
 def _environment(**more: str) -> dict[str, str]:
-    environment = {key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "JUPYTER"))}
+    environment = {
+        key: value for key, value in os.environ.items() if not key.startswith(("PYTHON", "JUPYTER"))
+    }
     return {**environment, **more}
 
 
@@ -342,7 +429,11 @@ def test_nbgraders_own_command_makes_the_same_release(copy: Project, folder: str
     for module in copy.modules():
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", "generate_assignment", module.name, "--force"],
-            cwd=copy.root / folder, env=_environment(), capture_output=True, text=True, check=False,
+            cwd=copy.root / folder,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         assert "not recognized" not in done.stderr
@@ -353,10 +444,17 @@ def test_nbgraders_own_command_makes_the_same_release(copy: Project, folder: str
 def test_nbgraders_own_command_refuses_a_leak_too(copy: Project):
     _change(copy, "01", "# Keep the value", "# Write `return float(twice)`; keep the value")
     (copy.source_dir / "02_counting" / "solutions.txt").write_text("42")
-    for name, reason in (("01_doubling", "holds the solution line"), ("02_counting", "solutions.txt is in the release")):
+    for name, reason in (
+        ("01_doubling", "holds the solution line"),
+        ("02_counting", "solutions.txt is in the release"),
+    ):
         done = subprocess.run(
             [sys.executable, "-m", "nbgrader", "generate_assignment", name, "--force"],
-            cwd=copy.root, env=_environment(), capture_output=True, text=True, check=False,
+            cwd=copy.root,
+            env=_environment(),
+            capture_output=True,
+            text=True,
+            check=False,
         )
         assert done.returncode != 0
         assert reason in done.stderr
@@ -365,7 +463,7 @@ def test_nbgraders_own_command_refuses_a_leak_too(copy: Project):
 
 @pytest.fixture
 def server(copy: Project, tmp_path: Path) -> Iterator[str]:
-    """A Jupyter server with formgrader, started elsewhere: it finds the course by the file `make setup` writes."""
+    """A Jupyter server with formgrader, started elsewhere; `make setup` writes the file it finds."""
     config, elsewhere = tmp_path / "etc", tmp_path / "elsewhere"
     config.mkdir()
     elsewhere.mkdir()
@@ -373,11 +471,22 @@ def server(copy: Project, tmp_path: Path) -> Iterator[str]:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = probe.getsockname()[1]
-    command = [sys.executable, "-m", "jupyter_server", "--no-browser", "--allow-root", f"--port={port}",
-               "--IdentityProvider.token=secret", f"--ServerApp.root_dir={copy.root}",
-               "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}"]
-    environment = _environment(JUPYTER_CONFIG_PATH=str(config), JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"),
-                               JUPYTER_DATA_DIR=str(tmp_path / "data"))
+    command = [
+        sys.executable,
+        "-m",
+        "jupyter_server",
+        "--no-browser",
+        "--allow-root",
+        f"--port={port}",
+        "--IdentityProvider.token=secret",
+        f"--ServerApp.root_dir={copy.root}",
+        "--ServerApp.jpserver_extensions={'nbgrader.server_extensions.formgrader': True}",
+    ]
+    environment = _environment(
+        JUPYTER_CONFIG_PATH=str(config),
+        JUPYTER_RUNTIME_DIR=str(tmp_path / "runtime"),
+        JUPYTER_DATA_DIR=str(tmp_path / "data"),
+    )
     with open(tmp_path / "server.log", "w") as log:
         process = subprocess.Popen(command, cwd=elsewhere, env=environment, stdout=log, stderr=log)
     address = f"http://127.0.0.1:{port}"
@@ -399,8 +508,10 @@ def test_formgraders_button_makes_the_same_release(copy: Project, server: str):
     expected = _without_release(copy)
     for module in copy.modules():
         request = urllib.request.Request(
-            f"{server}/formgrader/api/assignment/{module.name}/assign", method="POST",
-            headers={"Authorization": "token secret"})
+            f"{server}/formgrader/api/assignment/{module.name}/assign",
+            method="POST",
+            headers={"Authorization": "token secret"},
+        )
         with urllib.request.urlopen(request) as answer:
             said = json.load(answer)
         assert said["success"], said

@@ -6,8 +6,9 @@ import ast
 import difflib
 import sys
 import tomllib
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Any, Callable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.export import default_exp, export_text, init_text, is_exported, target
 from tinytorch.course.leaks import Secrets, cell_name
@@ -44,7 +45,9 @@ class _Source:
         """Note a failure in a cell; ``line`` is counted from 0 in the cell."""
         cell = self.notebook.cells[index]
         path = self.project.relative(self.module.source)
-        self.found.append(f"{path}: {cell_name(cell, index)} (line {self.lines[index] + line}): {what}; {remedy}")
+        self.found.append(
+            f"{path}: {cell_name(cell, index)} (line {self.lines[index] + line}): {what}; {remedy}"
+        )
 
     def fail_file(self, what: str, remedy: str) -> None:
         """Note a failure of the file as a whole."""
@@ -72,7 +75,7 @@ def check(project: Project, modules: list[Module]) -> list[str]:
 
 
 def _secrets(project: Project) -> Secrets:
-    """The solution lines of all modules whose sources can be read; the others are told of by their own check."""
+    """The solution lines of all modules whose sources can be read; the others fail by their own check."""
     readable = []
     for module in project.modules():
         try:
@@ -115,7 +118,9 @@ def _head(source: _Source) -> None:
     if first.cell_type != "markdown" or not lines or not lines[0].startswith("# "):
         source.fail(0, "the first cell is not the title", "begin with a markdown cell '# Title'")
     elif not any(line.startswith("> ") for line in lines):
-        source.fail(0, "no summary under the title", "add a line '> what the module is', the package's docstring")
+        source.fail(
+            0, "no summary under the title", "add a line '> what the module is', the package's docstring"
+        )
 
 
 def _export_target(source: _Source) -> None:
@@ -127,7 +132,9 @@ def _export_target(source: _Source) -> None:
     for index in places[1:]:
         source.fail(index, "a second '#| default_exp'", "keep one")
     if default_exp(source.notebook) != wanted:
-        source.fail(places[0], f"exports to {default_exp(source.notebook)}", f"write '#| default_exp {wanted}'")
+        source.fail(
+            places[0], f"exports to {default_exp(source.notebook)}", f"write '#| default_exp {wanted}'"
+        )
 
 
 def _nbgrader_metadata(source: _Source) -> None:
@@ -138,27 +145,35 @@ def _nbgrader_metadata(source: _Source) -> None:
         meta = cell.metadata["nbgrader"]
         missing = [key for key in _KEYS if key not in meta]
         if missing:
-            source.fail(index, f"nbgrader metadata without {', '.join(missing)}", "give all of " + ", ".join(_KEYS))
+            source.fail(
+                index, f"nbgrader metadata without {', '.join(missing)}", "give all of " + ", ".join(_KEYS)
+            )
             continue
         if meta["schema_version"] != _SCHEMA:
-            source.fail(index, f"schema_version {meta['schema_version']}", f"write \"schema_version\": {_SCHEMA}")
+            source.fail(
+                index, f"schema_version {meta['schema_version']}", f'write "schema_version": {_SCHEMA}'
+            )
         for key in ("grade", "locked", "solution", "task"):
             if not isinstance(meta[key], bool):
-                source.fail(index, f"\"{key}\" is {meta[key]!r}", "write true or false")
+                source.fail(index, f'"{key}" is {meta[key]!r}', "write true or false")
         _grade_id(source, index, meta["grade_id"], seen)
         if cell.cell_type != "code":
             source.fail(index, "nbgrader metadata on text", "keep it to code cells")
         if meta["grade"]:
             _graded_metadata(source, index, cell, meta)
         elif "points" in meta:
-            source.fail(index, "points on a cell that is not graded", "remove \"points\" or write \"grade\": true")
+            source.fail(
+                index, "points on a cell that is not graded", 'remove "points" or write "grade": true'
+            )
 
 
 def _grade_id(source: _Source, index: int, name: Any, seen: dict[str, int]) -> None:
     if not isinstance(name, str) or not name or not name.replace("-", "").replace("_", "").isalnum():
         source.fail(index, f"grade_id {name!r}", "use letters, digits and hyphens")
     elif name in seen:
-        source.fail(index, f"grade_id '{name}' is that of line {source.lines[seen[name]]} too", "give it another")
+        source.fail(
+            index, f"grade_id '{name}' is that of line {source.lines[seen[name]]} too", "give it another"
+        )
     else:
         seen[name] = index
 
@@ -168,11 +183,11 @@ def _graded_metadata(source: _Source, index: int, cell: NotebookNode, meta: dict
     if isinstance(points, bool) or not isinstance(points, (int, float)) or not points > 0:
         source.fail(index, f"points {points!r}", "give a graded cell a number of points above 0")
     if not meta["locked"]:
-        source.fail(index, "a graded cell that is not locked", "write \"locked\": true")
+        source.fail(index, "a graded cell that is not locked", 'write "locked": true')
     if meta["solution"]:
         source.fail(index, "graded and solution at once", "put the answer into a cell of its own")
     if not has_tag(cell, "raises-exception"):
-        source.fail(index, "a graded cell without the tag raises-exception", "add tags=[\"raises-exception\"]")
+        source.fail(index, "a graded cell without the tag raises-exception", 'add tags=["raises-exception"]')
     if has_tag(cell, "demo"):
         source.fail(index, "a graded cell with the tag demo", "remove the tag")
 
@@ -182,21 +197,37 @@ def _graded_ends_in_its_test(source: _Source) -> None:
         if not is_graded(cell) or cell.cell_type != "code":
             continue
         body = ast.parse(cell.source).body
-        tests = {node.name: node for node in body if isinstance(node, ast.FunctionDef) and node.name.startswith("test")}
+        tests = {
+            node.name: node
+            for node in body
+            if isinstance(node, ast.FunctionDef) and node.name.startswith("test")
+        }
         call = body[-1].value if body and isinstance(body[-1], ast.Expr) else None
         own = isinstance(call, ast.Call) and isinstance(call.func, ast.Name) and call.func.id in tests
         if not own or call.args or call.keywords:
             last = body[-1].lineno - 1 if body else 0
-            source.fail(index, "a graded cell must end in the call of its own test function",
-                        "end it with test_…(), defined in the same cell, without arguments", last)
+            source.fail(
+                index,
+                "a graded cell must end in the call of its own test function",
+                "end it with test_…(), defined in the same cell, without arguments",
+                last,
+            )
             continue
         for node in _own_nodes(tests[call.func.id]):
             if isinstance(node, (ast.Yield, ast.YieldFrom)):
-                source.fail(index, "the test function is a generator, so that it checks nothing",
-                            "remove the yield", node.lineno - 1)
+                source.fail(
+                    index,
+                    "the test function is a generator, so that it checks nothing",
+                    "remove the yield",
+                    node.lineno - 1,
+                )
             elif isinstance(node, ast.Return) and node.value is not None:
-                source.fail(index, "the test function returns a value, which nbgrader takes as the score",
-                            "let it return nothing", node.lineno - 1)
+                source.fail(
+                    index,
+                    "the test function returns a value, which nbgrader takes as the score",
+                    "let it return nothing",
+                    node.lineno - 1,
+                )
 
 
 def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
@@ -217,7 +248,9 @@ def _solution_marks(source: _Source) -> None:
                 source.fail(index, "a solution mark in text", "keep the marks to code")
             continue
         if marked and not is_solution(cell):
-            source.fail(index, "solution marks in a cell that is not a solution cell", "write \"solution\": true")
+            source.fail(
+                index, "solution marks in a cell that is not a solution cell", 'write "solution": true'
+            )
         if is_solution(cell) and not marked:
             source.fail(index, "a solution cell without solution marks", "mark the lines students write")
         try:
@@ -227,17 +260,25 @@ def _solution_marks(source: _Source) -> None:
             source.fail(index, what, remedy or "open and close each block", error.line)
             continue
         for name in sorted({name for name in names if names.count(name) > 1}):
-            source.fail(index, f"two solution blocks in {name}", "keep one block a function, so that stubs have names")
+            source.fail(
+                index, f"two solution blocks in {name}", "keep one block a function, so that stubs have names"
+            )
 
 
 def _demos_may_raise(source: _Source) -> None:
     for index, cell in source.cells():
         if has_tag(cell, "demo") and not has_tag(cell, "raises-exception"):
-            source.fail(index, "a demo cell without the tag raises-exception",
-                        "write tags=[\"demo\", \"raises-exception\"], so that Run All passes on blank work")
+            source.fail(
+                index,
+                "a demo cell without the tag raises-exception",
+                'write tags=["demo", "raises-exception"], so that Run All passes on blank work',
+            )
         if has_tag(cell, "raises-exception") and not has_tag(cell, "demo") and not is_graded(cell):
-            source.fail(index, "raises-exception on a cell that is neither graded nor a demo",
-                        "add the tag demo, or remove this one")
+            source.fail(
+                index,
+                "raises-exception on a cell that is neither graded nor a demo",
+                "add the tag demo, or remove this one",
+            )
         if has_tag(cell, "demo") and is_exported(cell):
             source.fail(index, "a demo cell that is exported", "take '#| export' out")
 
@@ -254,8 +295,12 @@ def _imports(source: _Source) -> None:
             if _is_sys_path(node):
                 source.fail(index, "sys.path", "import earlier modules through the package", node.lineno - 1)
             if isinstance(node, ast.Try) and _catches_import_error(node) and _imports_something(node):
-                source.fail(index, "an import with a fallback", "import it plainly; nothing is optional here",
-                            node.lineno - 1)
+                source.fail(
+                    index,
+                    "an import with a fallback",
+                    "import it plainly; nothing is optional here",
+                    node.lineno - 1,
+                )
 
 
 def _core_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
@@ -278,26 +323,44 @@ def _core_import(source: _Source, index: int, modules: dict[str, Module], name: 
     own = source.module.number
     if name not in modules:
         place = f"{source.project.relative(source.project.source_dir)}/NN_{name}/{name}_dev.py"
-        source.fail(index, f"imports tinytorch.core.{name}, which no module exports",
-                    f"restore {place} or correct the name", line)
+        source.fail(
+            index,
+            f"imports tinytorch.core.{name}, which no module exports",
+            f"restore {place} or correct the name",
+            line,
+        )
     elif modules[name].number == own:
-        source.fail(index, f"imports its own export tinytorch.core.{name}",
-                    "use what the notebook defines", line)
+        source.fail(
+            index, f"imports its own export tinytorch.core.{name}", "use what the notebook defines", line
+        )
     elif modules[name].number > own:
-        source.fail(index, f"imports tinytorch.core.{name} of the later module {modules[name].name}",
-                    "use only modules with a smaller number", line)
+        source.fail(
+            index,
+            f"imports tinytorch.core.{name} of the later module {modules[name].name}",
+            "use only modules with a smaller number",
+            line,
+        )
 
 
 def _is_sys_path(node: ast.AST) -> bool:
     if isinstance(node, ast.ImportFrom):
         return node.module == "sys" and any(alias.name == "path" for alias in node.names)
-    return (isinstance(node, ast.Attribute) and node.attr == "path"
-            and isinstance(node.value, ast.Name) and node.value.id == "sys")
+    return (
+        isinstance(node, ast.Attribute)
+        and node.attr == "path"
+        and isinstance(node.value, ast.Name)
+        and node.value.id == "sys"
+    )
 
 
 def _catches_import_error(node: ast.Try) -> bool:
-    names = {n.id for handler in node.handlers if handler.type for n in ast.walk(handler.type)
-             if isinstance(n, ast.Name)}
+    names = {
+        n.id
+        for handler in node.handlers
+        if handler.type
+        for n in ast.walk(handler.type)
+        if isinstance(n, ast.Name)
+    }
     bare = any(handler.type is None for handler in node.handlers)
     return bare or bool(names & {"ImportError", "ModuleNotFoundError", "Exception", "BaseException"})
 
@@ -317,7 +380,7 @@ def _texts_keep_the_secret(source: _Source) -> None:
 
 
 def _exported_imports(source: _Source) -> None:
-    """The package needs NumPy alone: what is exported may not import the lesson or anything else installed."""
+    """The package needs NumPy alone: exported code may not import the lesson or anything else."""
     for index, cell in source.cells():
         if not is_exported(cell):
             continue
@@ -332,8 +395,12 @@ def _exported_imports(source: _Source) -> None:
                 top = name.split(".")[0]
                 if top in sys.stdlib_module_names or top == "numpy" or name.startswith("tinytorch.core"):
                     continue
-                source.fail(index, f"exported code imports {name}",
-                            "keep to NumPy, the standard library and tinytorch.core", node.lineno - 1)
+                source.fail(
+                    index,
+                    f"exported code imports {name}",
+                    "keep to NumPy, the standard library and tinytorch.core",
+                    node.lineno - 1,
+                )
 
 
 def _exported_as_written(source: _Source) -> None:
@@ -346,13 +413,17 @@ def _exported_as_written(source: _Source) -> None:
     if present != wanted:
         diff = _short_diff(present, wanted)
         name = source.module.source.name
-        source.found.append(f"{relative}: differs from what {name} exports; edit {name}, then run `make export`\n{diff}")
+        source.found.append(
+            f"{relative}: differs from what {name} exports; edit {name}, then run `make export`\n{diff}"
+        )
 
 
 def _short_diff(present: str, wanted: str, limit: int = 8) -> str:
     lines = [
         f"    {line}"
-        for line in difflib.unified_diff(present.splitlines(), wanted.splitlines(), "package", "source", lineterm="", n=0)
+        for line in difflib.unified_diff(
+            present.splitlines(), wanted.splitlines(), "package", "source", lineterm="", n=0
+        )
         if not line.startswith(("---", "+++"))
     ]
     more = [f"    … {len(lines) - limit} more lines"] if len(lines) > limit else []
@@ -380,17 +451,23 @@ def check_names(project: Project) -> list[str]:
     except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
         return [f"pyproject.toml: cannot be read ({error}); mend it"]
     if table.get("name") != project.setting("lib_name"):
-        found.append(f"pyproject.toml: name '{table.get('name')}' is not lib_name '{project.setting('lib_name')}' of "
-                     "settings.ini; write the same")
+        found.append(
+            f"pyproject.toml: name '{table.get('name')}' is not lib_name '{project.setting('lib_name')}' of "
+            "settings.ini; write the same"
+        )
     if "version" not in table.get("dynamic", []):
         found.append("pyproject.toml: the version is not dynamic; settings.ini is the one place for it")
     if not table.get("requires-python", "").endswith(project.setting("min_python")):
-        found.append(f"pyproject.toml: requires-python is not >={project.setting('min_python')}, the min_python of "
-                     "settings.ini; write the same")
+        found.append(
+            f"pyproject.toml: requires-python is not >={project.setting('min_python')}, the min_python of "
+            "settings.ini; write the same"
+        )
     init = project.package_dir / "__init__.py"
     if init.read_text(encoding="utf-8") != init_text(project):
-        found.append(f"{project.relative(init)}: not version {project.setting('version')} of settings.ini; "
-                     "run `make export`")
+        found.append(
+            f"{project.relative(init)}: not version {project.setting('version')} of settings.ini; "
+            "run `make export`"
+        )
     return found
 
 
@@ -400,8 +477,10 @@ def check_strangers(project: Project) -> list[str]:
     expected = {"__init__"} | {module.short for module in project.modules()}
     for path in sorted(project.core_dir.glob("*.py")):
         if path.stem not in expected:
-            found.append(f"{project.relative(path)}: no module exports this; remove it or write "
-                         f"{project.relative(project.source_dir)}/NN_{path.stem}/{path.stem}_dev.py")
+            found.append(
+                f"{project.relative(path)}: no module exports this; remove it or write "
+                f"{project.relative(project.source_dir)}/NN_{path.stem}/{path.stem}_dev.py"
+            )
     sources = {module.source for module in project.modules()}
     for path in sorted(project.source_dir.rglob("*.py")):
         if path not in sources and ".ipynb_checkpoints" not in path.parts:
@@ -420,14 +499,22 @@ def check_nbgrader_config(project: Project) -> list[str]:
         config = course_config(project)
     except ConfigFileNotFound:
         return ["nbgrader_config.py: missing; restore it, or releases would hold the solutions"]
-    known = {name: cls for top in NbGraderApp().all_configurable_classes() for cls in top.mro()
-             if hasattr(cls, "class_trait_names") for name in [cls.__name__]}
+    known = {
+        name: cls
+        for top in NbGraderApp().all_configurable_classes()
+        for cls in top.mro()
+        if hasattr(cls, "class_trait_names")
+        for name in [cls.__name__]
+    }
     found = []
     for section, options in sorted(config.items()):
         if section not in known:
             found.append(f"nbgrader_config.py: c.{section} configures nothing in nbgrader; mend or remove it")
             continue
         names = known[section].class_trait_names(config=True)
-        found += [f"nbgrader_config.py: {section} has no option {name}; mend or remove it"
-                  for name in sorted(options) if name not in names]
+        found += [
+            f"nbgrader_config.py: {section} has no option {name}; mend or remove it"
+            for name in sorted(options)
+            if name not in names
+        ]
     return found

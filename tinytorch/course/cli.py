@@ -6,8 +6,8 @@ import argparse
 import os
 import shutil
 import sys
+from collections.abc import Callable
 from pathlib import Path
-from typing import Callable
 
 from tinytorch.course.project import CourseError, Module, Project, find_project
 
@@ -38,8 +38,11 @@ def main(argv: list[str] | None = None) -> int:
     except ModuleNotFoundError as error:
         if (error.name or "tinytorch").partition(".")[0] == "tinytorch":
             raise
-        print(f"tinytorch: this needs {error.name}, which is not installed; in the checkout run `make setup`, "
-              "or install the extra: pip install '.[course]'", file=sys.stderr)
+        print(
+            f"tinytorch: this needs {error.name}, which is not installed; in the checkout run `make setup`, "
+            "or install the extra: pip install '.[course]'",
+            file=sys.stderr,
+        )
         return 1
     except KeyboardInterrupt:
         print("tinytorch: interrupted", file=sys.stderr)
@@ -48,23 +51,33 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def _parser() -> argparse.ArgumentParser:
-    parser = argparse.ArgumentParser(prog="tinytorch", description="Build, check, release and grade the course.")
+    parser = argparse.ArgumentParser(
+        prog="tinytorch", description="Build, check, release and grade the course."
+    )
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
 
     def add(name: str, run: Command, text: str, modules: bool = True) -> argparse.ArgumentParser:
         command = commands.add_parser(name, help=text, description=text)
         command.set_defaults(run=run)
         if modules:
-            command.add_argument("name", nargs="?", metavar="MODULE", help="08 or 08_optimizers; default: all modules")
+            command.add_argument(
+                "name", nargs="?", metavar="MODULE", help="08 or 08_optimizers; default: all modules"
+            )
             command.add_argument("--module", metavar="MODULE", help="the same as an option")
         return command
 
     add("notebooks", _notebooks, "build the notebooks from their percent sources")
     add("execute", _execute, "run the built notebooks whole, into build/executed")
     export = add("export", _export, "write tinytorch/core from the sources, or from a student's own notebook")
-    export.add_argument("--notebook", metavar="FILE", type=Path, help="export this notebook of a student instead")
-    export.add_argument("--into", metavar="FOLDER", type=Path,
-                        help="with --notebook: the package to write to (default: the tinytorch that is imported)")
+    export.add_argument(
+        "--notebook", metavar="FILE", type=Path, help="export this notebook of a student instead"
+    )
+    export.add_argument(
+        "--into",
+        metavar="FOLDER",
+        type=Path,
+        help="with --notebook: the package to write to (default: the tinytorch that is imported)",
+    )
     add("check", _check, "check sources, metadata and the exported package")
     add("release", _release, "build and prove the student notebooks in modules/release")
     for name, text in (("autograde", "grade modules/submitted"), ("feedback", "write modules/feedback")):
@@ -75,20 +88,29 @@ def _parser() -> argparse.ArgumentParser:
     grades = add("grades", _grades, "print the grades and write them as CSV")
     grades.add_argument("--csv", metavar="FILE", type=Path, help="default: modules/grades.csv")
     add("examples", _examples, "grade the bundled example submissions and print their table")
-    mutants = add("mutants", _mutants, "change the solutions one place at a time: do the graded tests notice?")
+    mutants = add(
+        "mutants", _mutants, "change the solutions one place at a time: do the graded tests notice?"
+    )
     mutants.add_argument("--sample", metavar="N", type=int, help="only N mutants of each module")
     mutants.add_argument("--seed", metavar="N", type=int, default=0, help="which sample; default: 0")
     add("bench", _bench, "time the optimizers", modules=False)
     add("figures", _figures, "compute the figures of README and docs", modules=False)
     add("course", _course, "everything from notebooks to graded examples")
     add("clean", _clean, "remove what was built; never submissions, grades or the gradebook", modules=False)
-    add("jupyter-config", _jupyter_config, "let every nbgrader of this environment find the course", modules=False)
+    add(
+        "jupyter-config",
+        _jupyter_config,
+        "let every nbgrader of this environment find the course",
+        modules=False,
+    )
     return parser
 
 
 def _picked(project: Project, arguments: argparse.Namespace) -> list[Module]:
     if arguments.name and arguments.module and arguments.name != arguments.module:
-        raise CourseError(f"two modules named, {arguments.name} and {arguments.module}; name one, or none for all")
+        raise CourseError(
+            f"two modules named, {arguments.name} and {arguments.module}; name one, or none for all"
+        )
     return project.select(arguments.module or arguments.name)
 
 
@@ -149,8 +171,7 @@ def _release(project: Project, arguments: argparse.Namespace) -> None:
 def _autograde(project: Project, arguments: argparse.Namespace) -> None:
     from tinytorch.course import grading
 
-    grading.autograde(project, _picked(project, arguments), student=arguments.student,
-                      force=arguments.force)
+    grading.autograde(project, _picked(project, arguments), student=arguments.student, force=arguments.force)
 
 
 def _feedback(project: Project, arguments: argparse.Namespace) -> None:
@@ -200,8 +221,12 @@ def _run_script(project: Project, script: Path) -> None:
 def _course(project: Project, arguments: argparse.Namespace) -> None:
     # The package is exported before anything runs, because later modules import it.
     for title, step in (
-        ("notebooks", _notebooks), ("export", _export), ("execute", _execute),
-        ("check", _check), ("release", _release), ("examples", _examples),
+        ("notebooks", _notebooks),
+        ("export", _export),
+        ("execute", _execute),
+        ("check", _check),
+        ("release", _release),
+        ("examples", _examples),
     ):
         print(f"== {title}", flush=True)
         step(project, arguments)
@@ -214,7 +239,11 @@ def _clean(project: Project, arguments: argparse.Namespace) -> None:
     refuse_to_lose_edits(project, modules)
     for module in modules:
         module.notebook.unlink(missing_ok=True)
-    for folder in (project.build_dir, project.release_dir, *project.root.glob("modules/**/.ipynb_checkpoints")):
+    for folder in (
+        project.build_dir,
+        project.release_dir,
+        *project.root.glob("modules/**/.ipynb_checkpoints"),
+    ):
         shutil.rmtree(folder, ignore_errors=True)
     print("removed the built notebooks, build and modules/release")
 
@@ -225,7 +254,9 @@ def _jupyter_config(project: Project, arguments: argparse.Namespace) -> None:
 
     if sys.prefix == sys.base_prefix:
         raise CourseError("this Python is not a virtual environment; run `make setup`, which makes one")
-    write_if_changed(Path(sys.prefix) / "etc" / "jupyter" / "nbgrader_config.py", jupyter_config_text(project))
+    write_if_changed(
+        Path(sys.prefix) / "etc" / "jupyter" / "nbgrader_config.py", jupyter_config_text(project)
+    )
 
 
 def jupyter_config_text(project: Project) -> str:

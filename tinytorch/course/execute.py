@@ -8,10 +8,11 @@ import sys
 import tempfile
 import threading
 import time
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Callable, TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tinytorch.course.leaks import cell_name
 from tinytorch.course.notebooks import build, cell_lines, notebook_text, read_source
@@ -36,7 +37,9 @@ class CellError:
     @property
     def line(self) -> str:
         """The exception as one line."""
-        return f"{self.name}: {self.message.strip().splitlines()[0] if self.message.strip() else ''}".rstrip(": ")
+        return f"{self.name}: {self.message.strip().splitlines()[0] if self.message.strip() else ''}".rstrip(
+            ": "
+        )
 
 
 @dataclass(frozen=True)
@@ -68,7 +71,7 @@ def run_notebook(
     timeout: int = CELL_TIMEOUT,
     on_cell: Callable[[int], None] | None = None,
 ) -> Run:
-    """Run a copy of ``notebook`` as "Run All" does: an error stops it unless its cell is tagged raises-exception.
+    """Run a copy of ``notebook`` as "Run All" does: an error stops it, unless its cell is tagged as allowed.
 
     Args:
         project: its root is put first on the kernel's path, so that ``tinytorch`` is this checkout's.
@@ -91,8 +94,12 @@ def run_notebook(
     stopped = None
     with tempfile.TemporaryDirectory() as scratch:
         client = NotebookClient(
-            notebook, timeout=timeout, kernel_name="python3", record_timing=False,
-            resources={"metadata": {"path": scratch}}, on_cell_complete=complete,
+            notebook,
+            timeout=timeout,
+            kernel_name="python3",
+            record_timing=False,
+            resources={"metadata": {"path": scratch}},
+            on_cell_complete=complete,
             # Otherwise each kernel warns that it listens on a local port.
             extra_arguments=["--log-level=ERROR"],
         )

@@ -1,8 +1,8 @@
 """Export: from a source notebook to a file of the package, through nbdev.
 
 nbdev decides what is exported (``#| export``), what ``__all__`` holds and how imports inside the package are
-written. What it cannot know is added here: solution marks are taken out, the header names the percent source (the file a person
-can edit), and the marks between cells make room for the spacing of PEP 8.
+written. What it cannot know is added here: solution marks are taken out, the header names the percent source
+(the file a person can edit), and the marks between cells make room for the spacing of PEP 8.
 """
 
 from __future__ import annotations
@@ -51,7 +51,8 @@ def target(project: Project, module: Module) -> Path:
     name = default_exp(read_source(module))
     if name is None:
         raise CourseError(
-            f"{module.name}/{module.source.name}: no '#| default_exp core.{module.short}'; add a cell with that line"
+            f"{module.name}/{module.source.name}: no '#| default_exp core.{module.short}'; "
+            "add a cell with that line"
         )
     return project.package_dir.joinpath(*name.split(".")).with_suffix(".py")
 
@@ -59,7 +60,9 @@ def target(project: Project, module: Module) -> Path:
 def export_text(project: Project, module: Module) -> str:
     """What the package's file says when ``module`` is exported; nothing is written into the project."""
     path = target(project, module)
-    source = Path(*[".."] * len(path.parent.relative_to(project.root).parts), module.source.relative_to(project.root))
+    source = Path(
+        *[".."] * len(path.parent.relative_to(project.root).parts), module.source.relative_to(project.root)
+    )
     return render(read_source(module), source.as_posix())
 
 
@@ -78,7 +81,9 @@ def render(notebook: NotebookNode, origin: str) -> str:
     """
     name = default_exp(notebook)
     if name is None or not any(is_exported(cell) for cell in notebook.cells):
-        raise CourseError(f"{origin}: exports nothing; it needs '#| default_exp core.NAME' and cells with '#| export'")
+        raise CourseError(
+            f"{origin}: exports nothing; it needs '#| default_exp core.NAME' and cells with '#| export'"
+        )
     text = _through_nbdev(notebook, name, origin)
     try:
         return tidy(text)
@@ -110,7 +115,9 @@ def _through_nbdev(notebook: NotebookNode, name: str, origin: str) -> str:
 def _without_marks(notebook: NotebookNode) -> NotebookNode:
     clean = copy.deepcopy(notebook)
     for cell in clean.cells:
-        kept = [line for line in cell.source.split("\n") if line.strip() not in (BEGIN_SOLUTION, END_SOLUTION)]
+        kept = [
+            line for line in cell.source.split("\n") if line.strip() not in (BEGIN_SOLUTION, END_SOLUTION)
+        ]
         cell.source = "\n".join(kept)
     return clean
 
@@ -131,7 +138,9 @@ def tidy(text: str) -> str:
         if start < before.end_lineno:  # two statements on one line
             out += lines[before.end_lineno : after.end_lineno]
             continue
-        definition = any(isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) for n in (before, after))
+        definition = any(
+            isinstance(n, (ast.FunctionDef, ast.AsyncFunctionDef, ast.ClassDef)) for n in (before, after)
+        )
         out += _gap(lines[before.end_lineno : start], definition)
         out += lines[start : after.end_lineno]
     out += _gap(lines[body[-1].end_lineno :], False) if any(lines[body[-1].end_lineno :]) else []
@@ -156,7 +165,9 @@ def _wrap_all(text: str) -> str:
     for node in ast.parse(text).body:
         if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "__all__":
             names = ", ".join(f'"{name}"' for name in ast.literal_eval(node.value))
-            wrap = TextWrapper(width=100, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False)
+            wrap = TextWrapper(
+                width=100, subsequent_indent=" " * 11, break_long_words=False, break_on_hyphens=False
+            )
             lines = text.split("\n")
             lines[node.lineno - 1 : node.end_lineno] = wrap.wrap(f"__all__ = [{names}]")
             return "\n".join(lines)
@@ -188,7 +199,7 @@ def export_own(notebook: Path, into: Path | None = None) -> tuple[Path, list[str
 
     Args:
         notebook: the notebook, e.g. ``optimizers_dev.ipynb``.
-        into: the package's folder (the one with ``core`` in it); by default the ``tinytorch`` that Python imports.
+        into: the package's folder (the one with ``core`` in it); by default the imported ``tinytorch``.
 
     Returns:
         The file written, and the exercises that are still stubs in it.

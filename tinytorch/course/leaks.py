@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterable, Iterator
+from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.notebooks import read_source, solution_blocks
 from tinytorch.course.project import Module
@@ -64,7 +65,9 @@ class Secrets:
                 found.append(f"{cell_name(cell, index)} holds the solution line '{line}'")
             rest = {key: value for key, value in cell.items() if key != "source"}
             for line in self.in_text("\n".join(_strings(rest))):
-                found.append(f"{cell_name(cell, index)} holds the solution line '{line}' in its outputs or metadata")
+                found.append(
+                    f"{cell_name(cell, index)} holds the solution line '{line}' in its outputs or metadata"
+                )
         for line in self.in_text("\n".join(_strings(notebook.metadata))):
             found.append(f"the notebook's metadata hold the solution line '{line}'")
         return found
@@ -111,7 +114,9 @@ def strip_metadata(notebook: NotebookNode) -> None:
 
 def leftovers(notebook: NotebookNode) -> list[str]:
     """One sentence for each output, execution count or metadata key that a release must not carry."""
-    found = [f"the notebook has metadata '{key}'" for key in sorted(set(notebook.metadata) - _NOTEBOOK_METADATA)]
+    found = [
+        f"the notebook has metadata '{key}'" for key in sorted(set(notebook.metadata) - _NOTEBOOK_METADATA)
+    ]
     for index, cell in enumerate(notebook.cells):
         name = cell_name(cell, index)
         if cell.get("outputs"):

@@ -1,7 +1,7 @@
 """What nbgrader runs for this course: stubs with names, and a last look at what is about to be released.
 
-``nbgrader_config.py`` puts these classes into nbgrader's own pipeline, so that ``nbgrader generate_assignment``, formgrader's
-buttons and ``make release`` make the same release.
+``nbgrader_config.py`` puts these classes into nbgrader's own pipeline, so that its command, formgrader's buttons
+and ``make release`` make the same release.
 """
 
 from __future__ import annotations
@@ -14,8 +14,8 @@ from typing import Any
 from nbgrader.converters.generate_assignment import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 
-from tinytorch.course.leaks import Secrets, strip_metadata, strangers
-from tinytorch.course.notebooks import grade_id, is_solution, is_stale, solution_blocks, stub
+from tinytorch.course.leaks import Secrets, strangers, strip_metadata
+from tinytorch.course.notebooks import grade_id, is_solution, require_fresh, solution_blocks, stub
 from tinytorch.course.project import CourseError, find_project
 
 
@@ -26,9 +26,13 @@ class NamedStubs(ClearSolutions):
         """Clear one cell; a solution cell without marks is refused instead of being emptied."""
         blocks = solution_blocks(cell) if cell.cell_type == "code" else []
         if is_solution(cell) and not blocks:
-            raise CourseError(f"cell '{grade_id(cell)}' is a solution cell without solution marks; see `make check`")
+            raise CourseError(
+                f"cell '{grade_id(cell)}' is a solution cell without solution marks; see `make check`"
+            )
         if blocks and not is_solution(cell):
-            raise CourseError(f"cell {cell_index} has solution marks but no \"solution\": true; see `make check`")
+            raise CourseError(
+                f'cell {cell_index} has solution marks but no "solution": true; see `make check`'
+            )
         lines = cell.source.split("\n")
         for block in reversed(blocks):
             lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
@@ -43,10 +47,7 @@ class FreshSource(NbGraderPreprocessor):
         """Return the notebook as it came, or raise :class:`CourseError`."""
         project = find_project(Path(resources["metadata"]["path"]))
         module = project.module(resources["nbgrader"]["assignment"])
-        if is_stale(module):
-            raise CourseError(
-                f"{project.relative(module.notebook)} does not match {module.source.name}; run `make notebooks` first"
-            )
+        require_fresh(project, module)
         return nb, resources
 
 
@@ -87,7 +88,7 @@ def configure(c: Any, root: Path) -> None:
         os.environ["PATH"] = scripts + os.pathsep + path
     c.CourseDirectory.root = str(project.course_root)
     c.CourseDirectory.course_id = "tinytorch"
-    # nbgrader copies every other file of a source folder into the release; the source with all solutions is one.
+    # nbgrader copies every other file of a source folder into the release, the source with all solutions too.
     c.CourseDirectory.ignore = [".*", "__pycache__", "*.pyc", "*.py", "feedback"]
     steps = [NamedStubs if step is ClearSolutions else step for step in GenerateAssignment().preprocessors]
     c.GenerateAssignment.preprocessors = [FreshSource, *steps, CleanRelease]

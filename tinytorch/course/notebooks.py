@@ -7,10 +7,11 @@ import copy
 import hashlib
 import re
 from collections import Counter
+from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Iterator
+from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
@@ -103,13 +104,16 @@ def solution_blocks(cell: NotebookNode) -> list[SolutionBlock]:
 
 
 def _mark_spans(lines: list[str]) -> Iterator[tuple[int, int]]:
-    """0-based (opening, closing) lines; nbgrader finds its marks anywhere in a line, so they are sought so here."""
+    """0-based (opening, closing) lines, sought as nbgrader seeks them: anywhere in a line."""
     first: int | None = None
     for number, line in enumerate(lines):
         opens, closes = "BEGIN SOLUTION" in line, "END SOLUTION" in line
         if (opens or closes) and line.strip() not in (BEGIN_SOLUTION, END_SOLUTION):
-            raise MarkError(f"a solution mark with other text; write '{BEGIN_SOLUTION}' or "
-                            f"'{END_SOLUTION}' alone on a line", number)
+            raise MarkError(
+                f"a solution mark with other text; write '{BEGIN_SOLUTION}' or "
+                f"'{END_SOLUTION}' alone on a line",
+                number,
+            )
         if opens and first is not None:
             raise MarkError(f"a second '{BEGIN_SOLUTION}' before the first is closed", number)
         if closes and first is None:
@@ -148,7 +152,7 @@ def _block(lines: list[str], first: int, last: int, functions: list[tuple[str, a
     if not around or isinstance(around[-1][1], ast.ClassDef):
         raise MarkError("a solution mark outside a function body; move the marks inside the function", first)
     indent = lines[first][: len(lines[first]) - len(lines[first].lstrip())]
-    return SolutionBlock(around[-1][0], first, last, indent, "\n".join(lines[first + 1:last]))
+    return SolutionBlock(around[-1][0], first, last, indent, "\n".join(lines[first + 1 : last]))
 
 
 def read_source(module: Module) -> NotebookNode:
@@ -213,16 +217,24 @@ def _read_text(module: Module) -> str:
 def _check_percent(module: Module, lines: list[str]) -> list[int]:
     """0-based lines of the cell marks; the header must be there and nothing between it and the first cell."""
     if not lines or lines[0].strip() != "# ---":
-        raise CourseError(f"{_where(module, 1)}: no jupytext header; begin the file with '# ---' as other modules do")
+        raise CourseError(
+            f"{_where(module, 1)}: no jupytext header; begin the file with '# ---' as other modules do"
+        )
     end = next((n for n, line in enumerate(lines[1:], 1) if line.strip() == "# ---"), None)
     if end is None or not any("format_name: percent" in line for line in lines[:end]):
-        raise CourseError(f"{_where(module, 1)}: not percent format; the header must say 'format_name: percent'")
+        raise CourseError(
+            f"{_where(module, 1)}: not percent format; the header must say 'format_name: percent'"
+        )
     marks = [n for n, line in enumerate(lines) if n > end and _CELL_MARK.match(line)]
     if not marks:
-        raise CourseError(f"{_where(module, end + 1)}: not percent format: no cell; begin each with a line '# %%'")
+        raise CourseError(
+            f"{_where(module, end + 1)}: not percent format: no cell; begin each with a line '# %%'"
+        )
     stray = next((n for n in range(end + 1, marks[0]) if lines[n].strip()), None)
     if stray is not None:
-        raise CourseError(f"{_where(module, stray + 1)}: text before the first cell; put a line '# %%' above it")
+        raise CourseError(
+            f"{_where(module, stray + 1)}: text before the first cell; put a line '# %%' above it"
+        )
     return marks
 
 
@@ -230,7 +242,7 @@ def _check_cell(module: Module, cell: NotebookNode, mark: str, mark_line: int, s
     if "nbgrader" in mark and not isinstance(cell.metadata.get("nbgrader"), dict):
         raise CourseError(
             f"{_where(module, mark_line)}: nbgrader metadata that cannot be read; "
-            "write it as nbgrader={\"grade\": false, …} in valid JSON"
+            'write it as nbgrader={"grade": false, …} in valid JSON'
         )
     if cell.cell_type != "code":
         return
@@ -280,6 +292,19 @@ def is_stale(module: Module) -> bool:
     return not module.notebook.is_file() or _read_content(module.notebook) != _content(read_source(module))
 
 
+def require_fresh(project: Project, module: Module) -> None:
+    """Refuse a module whose notebook was not built from its source as it is now.
+
+    Raises:
+        CourseError: the notebook is missing or stale.
+    """
+    if is_stale(module):
+        raise CourseError(
+            f"{project.relative(module.notebook)} does not match {module.source.name}; "
+            "run `make notebooks` first"
+        )
+
+
 def _content(notebook: NotebookNode) -> list[tuple[Any, ...]]:
     """What people write into a notebook, as opposed to outputs and the notes of the tools that ran it."""
     return [
@@ -301,7 +326,7 @@ def _read_content(path: Path) -> list[tuple[Any, ...]] | None:
 def build(project: Project, modules: list[Module]) -> list[Path]:
     """Write the notebooks of ``modules`` beside their sources; only those that changed.
 
-    All sources are read before the first notebook is written, so that a mistake in one leaves all as they were.
+    All sources are read before the first notebook is written: a mistake in one leaves all as they were.
 
     Returns:
         The notebooks that were written.
@@ -312,7 +337,8 @@ def build(project: Project, modules: list[Module]) -> list[Path]:
     built = [(module, read_source(module)) for module in modules]
     refuse_to_lose_edits(project, modules)
     return [
-        module.notebook for module, notebook in built
+        module.notebook
+        for module, notebook in built
         if write_if_changed(module.notebook, notebook_text(notebook))
     ]
 

@@ -128,8 +128,14 @@ class Project:
                     "rename one of the two"
                 )
             found.append(
-                Module(int(match["number"]), folder.name, match["short"], folder, source,
-                       source.with_suffix(".ipynb"))
+                Module(
+                    int(match["number"]),
+                    folder.name,
+                    match["short"],
+                    folder,
+                    source,
+                    source.with_suffix(".ipynb"),
+                )
             )
         if not found:
             raise CourseError(
@@ -168,7 +174,8 @@ def find_project(start: Path | None = None) -> Project:
         if (folder / "settings.ini").is_file() and (folder / "modules").is_dir():
             return Project(folder)
     raise CourseError(
-        f"{start}: no course here or above; run this inside a checkout (the folder with settings.ini and modules/)"
+        f"{start}: no course here or above; run this inside a checkout "
+        "(the folder with settings.ini and modules/)"
     )
 
 

@@ -14,7 +14,15 @@ from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.execute import WORKERS, Progress, Run, run_notebook
 from tinytorch.course.leaks import Secrets, cell_name, leftovers, strangers
-from tinytorch.course.notebooks import grade_id, has_tag, is_graded, is_stale, read_source, solution_blocks, stub
+from tinytorch.course.notebooks import (
+    grade_id,
+    has_tag,
+    is_graded,
+    read_source,
+    require_fresh,
+    solution_blocks,
+    stub,
+)
 from tinytorch.course.project import CourseError, Module, Project
 
 if TYPE_CHECKING:
@@ -23,10 +31,10 @@ if TYPE_CHECKING:
 
 
 def release(project: Project, modules: list[Module]) -> list[Path]:
-    """Build the student notebooks of ``modules``, prove them, and only then put them into ``modules/release``.
+    """Build the student notebooks of ``modules``, prove them, and only then put them into place.
 
-    The gradebook learns of the assignments as with ``nbgrader generate_assignment``. A release that fails leaves
-    the previous one, and the gradebook, as they were.
+    The gradebook learns of the assignments as with ``nbgrader generate_assignment``. A release that fails
+    leaves the previous one, and the gradebook, as they were.
 
     Returns:
         The released folders.
@@ -35,10 +43,7 @@ def release(project: Project, modules: list[Module]) -> list[Path]:
         CourseError: a stale notebook, a refusal of nbgrader, or what :func:`prove` found, one line each.
     """
     for module in modules:
-        if is_stale(module):
-            raise CourseError(
-                f"{project.relative(module.notebook)} does not match {module.source.name}; run `make notebooks` first"
-            )
+        require_fresh(project, module)
     project.build_dir.mkdir(exist_ok=True)
     with tempfile.TemporaryDirectory(dir=project.build_dir, prefix="release-") as scratch:
         trial, final = Path(scratch) / "trial", Path(scratch) / "final"
@@ -127,8 +132,8 @@ def generate(project: Project, modules: list[Module], place: Path, db_url: str |
 def _explain(module: Module, reason: str) -> str:
     if "Cannot add or remove cells" in reason or "there are submissions associated with it" in reason:
         return (
-            f"{module.name}: modules/gradebook.db has submissions made with other cells; move it away, release, "
-            "and autograde the submissions again (marks given by hand are in the file you moved)"
+            f"{module.name}: modules/gradebook.db has submissions made with other cells; move it away, "
+            "release, and autograde the submissions again (marks given by hand are in the file you moved)"
         )
     return f"{module.name}: {reason}"
 
@@ -157,9 +162,9 @@ def prove(project: Project, module: Module, folder: Path | None = None) -> list[
         folder: the folder to look at, by default ``modules/release/NN_name``.
 
     Returns:
-        One line for each thing wrong; none if the release is what design asks for: no solution line and nothing but
-        the notebook in it, no outputs or left-over metadata, a run to the end with only the errors allowed,
-        0 points for blank work on every graded cell and full marks for the reference.
+        One line for each thing wrong; none if all is well: no solution line and nothing but the notebook in
+        it, no outputs or left-over metadata, a run to the end with only the errors allowed, 0 points for
+        blank work on every graded cell and full marks for the reference.
     """
     folder = folder or project.release_dir / module.name
     where = f"{project.release_dir.relative_to(project.root).as_posix()}/{module.name}"
@@ -203,9 +208,13 @@ def _prove_text(reference: NotebookNode, notebook: NotebookNode) -> list[str]:
         for block in reversed(solution_blocks(cell) if cell.cell_type == "code" else []):
             lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
         if "\n".join(lines) != given.source:
-            found.append(f"{cell_name(cell, index)} is not the source with its solutions replaced; run `make release`")
+            found.append(
+                f"{cell_name(cell, index)} is not the source with its solutions replaced; run `make release`"
+            )
         if _contract(cell) != _contract(given):
-            found.append(f"{cell_name(cell, index)} has other nbgrader metadata than its source; run `make release`")
+            found.append(
+                f"{cell_name(cell, index)} has other nbgrader metadata than its source; run `make release`"
+            )
     return found
 
 
@@ -231,15 +240,17 @@ def scores(notebook: NotebookNode) -> dict[str, tuple[float | None, float]]:
 
 
 def prove_blank(run: Run) -> list[str]:
-    """What is wrong with the run of a blank release: a stop, an error not allowed, a point earned by nothing."""
+    """What is wrong with the run of a blank release: a stop, a forbidden error, a point for nothing."""
     found = [f"blank work does not run to the end: {run.stopped}"] if run.stopped else []
     for error in run.errors:
         cell = run.notebook.cells[error.index]
         graded = is_graded(cell) and error.name in ("NotImplementedError", "AssertionError")
         stubbed = error.name == "NotImplementedError" and error.message.startswith("exercise '")
         if not graded and not (has_tag(cell, "demo") and stubbed):
-            found.append(f"{cell_name(cell, error.index)} raises {error.line} on blank work; only a stub's "
-                         "NotImplementedError in demo cells, and AssertionError in graded cells, are allowed")
+            found.append(
+                f"{cell_name(cell, error.index)} raises {error.line} on blank work; only a stub's "
+                "NotImplementedError in demo cells, and AssertionError in graded cells, are allowed"
+            )
     for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
         if points != 0:
             found.append(f"cell '{name}' gives {points} of {maximum:g} points for blank work; it must give 0")
@@ -248,10 +259,18 @@ def prove_blank(run: Run) -> list[str]:
 
 def prove_reference(run: Run) -> list[str]:
     """What is wrong with the run of the reference: a stop, an error, less than full marks."""
-    found = [f"the reference does not run to the end without its demo cells: {run.stopped}"] if run.stopped else []
+    found = (
+        [f"the reference does not run to the end without its demo cells: {run.stopped}"]
+        if run.stopped
+        else []
+    )
     for error in run.errors:
-        found.append(f"{cell_name(run.notebook.cells[error.index], error.index)}: the reference raises {error.line}")
+        found.append(
+            f"{cell_name(run.notebook.cells[error.index], error.index)}: the reference raises {error.line}"
+        )
     for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
         if points != maximum:
-            found.append(f"cell '{name}' gives the reference {points} of {maximum:g} points; it must give all")
+            found.append(
+                f"cell '{name}' gives the reference {points} of {maximum:g} points; it must give all"
+            )
     return found
