@@ -137,3 +137,78 @@ def test_a_release_that_is_missing(project: Project):
     shutil.rmtree(project.release_dir)
     with pytest.raises(CourseError, match="^01_doubling has not been released; run `make release MODULE=01` first$"):
         examples.run(project, [module], out=io.StringIO())
+
+
+# ---------------------------------------------------------------------- the examples of module 08
+
+@pytest.fixture(scope="module")
+def real_examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float | None]]:
+    """The points of the bundled examples against today's module 08, in a course of its own."""
+    from conftest import ROOT
+
+    from tinytorch.course.notebooks import build
+    from tinytorch.course.release import generate
+
+    root = tmp_path_factory.mktemp("examples") / "course"
+    (root / "modules" / "source").mkdir(parents=True)
+    (root / "tinytorch").symlink_to(ROOT / "tinytorch")
+    for name in ("settings.ini", "nbgrader_config.py", "modules/nbgrader_config.py"):
+        shutil.copyfile(ROOT / name, root / name)
+    shutil.copytree(ROOT / "modules" / "examples", root / "modules" / "examples")
+    shutil.copytree(ROOT / "modules" / "source" / "08_optimizers", root / "modules" / "source" / "08_optimizers",
+                    ignore=shutil.ignore_patterns("*.ipynb"))
+    project = Project(root)
+    build(project, project.modules())
+    generate(project, project.modules(), project.release_dir)
+    return {row.student: row.points for row in examples.run(project, project.modules(), out=io.StringIO()).rows}
+
+
+# What must be in module 08, with its points; further graded cells may stand beside them.
+POINTS = {"test-gradient-descent": 10.0, "test-sgd": 15.0, "test-adam": 20.0, "test-scheduler": 10.0,
+          "test-training-integration": 15.0}
+HUNTS = {"test-hunt-settings", "test-hunt-decay", "test-hunt-state", "test-hunt-interference"}
+
+
+def lost(real_examples, student: str) -> set[str]:
+    """The graded cells on which a student has less than the good one; each of them gives nothing then."""
+    full, points = real_examples["good"], real_examples[student]
+    assert {name: value for name, value in points.items() if value not in (0.0, full[name])} == {}
+    return {name for name, value in points.items() if value == 0.0}
+
+
+def test_the_good_example_has_every_point(real_examples):
+    from conftest import ROOT
+
+    from tinytorch.course.notebooks import grade_id, is_graded, read_source
+
+    cells = read_source(Project(ROOT).module("08")).cells
+    maxima = {grade_id(cell): float(cell.metadata["nbgrader"]["points"]) for cell in cells if is_graded(cell)}
+    assert real_examples["good"] == maxima
+    assert {name: maxima[name] for name in POINTS} == POINTS
+
+
+def test_the_blank_example_has_none(real_examples):
+    assert set(real_examples["blank"].values()) == {0.0}
+
+
+def test_without_bias_correction_only_what_needs_it_is_lost(real_examples):
+    # The hunts too: the student's own check, which is right, accuses the student's own Adam.
+    assert lost(real_examples, "no_bias_correction") == {"test-adam", "test-training-integration", *HUNTS}
+
+
+def test_what_does_not_need_the_method_that_raises_still_counts(real_examples):
+    assert lost(real_examples, "raises_midway") == {"test-sgd-momentum", "test-sgd", "test-training-integration"}
+
+
+def test_the_good_example_is_not_the_reference(real_examples):
+    """It must show that other right answers pass: no line of it longer than a few words is the reference's."""
+    from conftest import ROOT
+
+    from tinytorch.course.leaks import Secrets
+
+    project = Project(ROOT)
+    [good] = [e for e in examples.read_examples(project, project.module("08")) if e.name == "good"]
+    secrets = Secrets.of([project.module("08")]).lines
+    lines = ["".join(line.split()) for bodies in good.answers.values() for body in bodies for line in body.split("\n")]
+    same = [line for line in lines if line in secrets]
+    assert len(same) < len(lines) / 5

@@ -66,24 +66,24 @@ first_hat = first / (1 - b1 ** t)
 second_hat = second / (1 - b2 ** t)
 parameter -= group["learning_rate"] * (first_hat / (second_hat ** 0.5 + group["epsilon"]))
 
-# %% steplr-class: StepLR.__init__
+# %% steplr-class: Schedule.__init__
 self.step_count = 0
 self.initial_lrs = []
 for group in optimizer.param_groups:
     self.initial_lrs.append(group["learning_rate"])
-self.initial_lr = optimizer.learning_rate
 
-# %% steplr-class: StepLR.factor
-if self.step_count == 0:
-    return 1.0
-epoch = self.step_count - 1
-return self.gamma ** (epoch // self.step_size)
+# %% steplr-class: Schedule.epoch
+return 0 if self.step_count == 0 else self.step_count - 1
 
-# %% steplr-class: StepLR.step
+# %% steplr-class: Schedule.step
 self.step_count = self.step_count + 1
-scale = self.factor()
+scale = self.factor(self.epoch)
 for i, group in enumerate(self.optimizer.param_groups):
     group["learning_rate"] = scale * self.initial_lrs[i]
+
+# %% steplr-class: StepLR.factor
+drops = epoch // self.step_size
+return self.gamma ** drops
 
 # %% training-integration: fit_line
 for epoch in range(epochs):
