@@ -1,4 +1,4 @@
-"""The package's optimizers: worked numbers, the contract of the base class, refusals, memory layouts, resuming."""
+"""The optimizers of the package: worked numbers, contract of the base class, refusals, memory layouts, resuming."""
 from __future__ import annotations
 
 import copy
@@ -18,7 +18,9 @@ from hypothesis import strategies as st
 from reference import array_path
 from tinytorch.core import optimizers
 from tinytorch.core.autograd import Variable, multiply
-from tinytorch.core.optimizers import SGD, Adam, Optimizer, StepLR, gradient_descent_step, train_simple_model
+from tinytorch.core.optimizers import (
+    SGD, Adam, Optimizer, Schedule, StepLR, gradient_descent_step, train_simple_model,
+)
 from tinytorch.core.tensor import Tensor
 
 MAKERS = {
@@ -214,6 +216,67 @@ def test_a_subclass_with_state_gets_matching_slices(shape):
     gradients = [np.arange(p.size, dtype=float).reshape(shape) + shift for shift in (0.0, 3.0, 6.0)]
     last = run(CountingAverage([p], scale=2.0), p, gradients)[-1]
     np.testing.assert_array_equal(last, 2.0 * gradients[1])
+
+
+class CountsForItself(Optimizer):
+    """A rule that keeps a number beside its arrays."""
+
+    slice_size = 4
+
+    def init_state(self, state, group, parameter):
+        state["factor"] = 1.0
+
+    def step_param(self, state, group, gradient, parameter):
+        state["factor"] /= 2
+        parameter -= state["factor"] * gradient
+
+
+@pytest.mark.parametrize("size", [1, 4, 5, 11])
+def test_a_number_in_the_state_changes_once_a_step_however_many_slices(size):
+    p = parameter(np.zeros(size))
+    assert run(CountsForItself([p]), p, [np.ones(size)] * 2) == [[-0.5] * size, [-0.75] * size]
+
+
+def test_a_rule_that_replaces_an_array_of_its_state_is_refused():
+    class Replacing(CountingAverage):
+        def step_param(self, state, group, gradient, parameter):
+            state["total"] = state["total"] + gradient
+
+    optimizer = Replacing([parameter(np.zeros(9), np.ones(9))])
+    with pytest.raises(TypeError, match="total.*in place"):
+        optimizer.step()
+
+
+def test_a_rule_that_cannot_start_leaves_nothing_behind():
+    class Broken(Descent):
+        def init_state(self, state, group, parameter):
+            state["half"] = np.zeros_like(parameter)
+            raise ZeroDivisionError
+
+    optimizer = Broken([parameter(1.0, 1.0)])
+    before = snapshot(optimizer)
+    with pytest.raises(ZeroDivisionError):
+        optimizer.step()
+    assert snapshot(optimizer) == before
+
+
+def test_a_subclass_may_refuse_combinations_of_hyperparameters():
+    class Either(Descent):
+        def __init__(self, parameters, **options):
+            super().__init__(parameters, **{"first": 0.0, "second": 0.0, **options})
+
+        def check_group(self, group):
+            if group["first"] and group["second"]:
+                raise ValueError("first and second exclude each other")
+
+    optimizer = Either([parameter(1.0)], first=1.0)
+    with pytest.raises(ValueError, match="exclude"):
+        Either([{"parameters": [parameter(1.0)], "second": 1.0}], first=1.0)
+    saved = edited("param_groups", 0, "second", 1.0)(optimizer.state_dict())
+    before = snapshot(optimizer)
+    with pytest.raises(ValueError, match="exclude"):
+        optimizer.load_state_dict(saved)
+    assert snapshot(optimizer) == before
 
 
 def test_the_base_alone_cannot_step():
@@ -560,6 +623,17 @@ def test_a_gradient_of_another_shape_is_refused_before_anything_moves(make):
         assert snapshot(optimizer) == before
 
 
+@every_rule
+def test_a_read_only_parameter_is_refused_before_anything_moves(make):
+    good, bad = parameter([1.0, 2.0], [1.0, 1.0]), parameter([1.0, 2.0], [1.0, 1.0])
+    optimizer = make([good, bad])
+    bad.data = Tensor.from_numpy(np.broadcast_to(1.0, (2,)))
+    before = snapshot(optimizer)
+    with pytest.raises(ValueError, match="1.*read-only"):
+        optimizer.step()
+    assert snapshot(optimizer) == before
+
+
 def test_a_gradient_that_is_no_variable_is_refused():
     p = parameter(1.0)
     optimizer = SGD([p])
@@ -665,7 +739,7 @@ def through_pickle(saved: dict) -> dict:
 
 
 def through_npz(saved: dict) -> dict:
-    """As a training script would keep it: arrays in an .npz, the rest as plain numbers."""
+    """As a training script would keep it: in an .npz file, from which counts come back as 0-d arrays."""
     arrays = {f"{position}.{name}": kept
               for position, state in saved["state"].items() for name, kept in state.items()}
     file = io.BytesIO()
@@ -675,8 +749,7 @@ def through_npz(saved: dict) -> dict:
     with np.load(file) as stored:
         for key in stored.files:
             position, name = key.split(".")
-            kept = int(stored[key]) if name == "update_count" else stored[key]
-            result["state"].setdefault(int(position), {})[name] = kept
+            result["state"].setdefault(int(position), {})[name] = stored[key]
     return result
 
 
@@ -886,6 +959,40 @@ def test_steplr_resumes():
     second.load_state_dict(saved)
     assert rates_after_calls(second, 6) == expected
     assert second.initial_lr == 0.5
+
+
+class Halving(Schedule):
+    """A schedule with an option of its own."""
+
+    def __init__(self, optimizer, base=2.0):
+        super().__init__(optimizer)
+        self.base = base
+
+    def factor(self, epoch):
+        return self.base**-epoch
+
+
+def test_a_schedule_needs_only_its_factor():
+    groups = [{"parameters": [parameter(1.0)], "learning_rate": 8.0}, {"parameters": [parameter(1.0)]}]
+    optimizer = SGD(groups, learning_rate=4.0)
+    schedule = Halving(optimizer)
+    for expected in ([8.0, 4.0], [4.0, 2.0], [2.0, 1.0]):
+        schedule.step()
+        assert [group["learning_rate"] for group in optimizer.param_groups] == expected
+        assert schedule.get_lr() == expected[0] and schedule.initial_lr == 8.0
+    resumed = Halving(SGD(groups, learning_rate=1.0), base=3.0)
+    resumed.load_state_dict(schedule.state_dict())
+    resumed.step()
+    assert [group["learning_rate"] for group in resumed.optimizer.param_groups] == [1.0, 0.5]
+
+
+def test_the_base_of_schedules_alone_cannot_step():
+    optimizer = SGD([parameter(1.0)], learning_rate=0.1)
+    with pytest.raises(NotImplementedError, match="factor"):
+        Schedule(optimizer).step()
+    assert optimizer.learning_rate == 0.1
+    with pytest.raises(TypeError, match="list"):
+        Schedule([parameter(1.0)])
 
 
 @pytest.mark.parametrize("misfit", [
