@@ -63,8 +63,8 @@ def to_array(data, dtype=None) -> np.ndarray:
 class TensorMethods:
     """What everything that holds numbers in `data` answers to: attributes, operators and methods.
 
-    Each operator and method calls the operation of its name. Subclasses: `Tensor`, and `Variable` in module
-    07.
+    Each operator and method calls the operation of its name. Subclasses are `Tensor` and, in module 07,
+    `Variable`.
     """
 
     # Leaves `array + tensor` to the tensor; NumPy would add it to each element of the array in turn.
@@ -120,6 +120,10 @@ class TensorMethods:
         if self.ndim == 0:
             raise TypeError("a 0-d tensor has no length; item() gives its number")
         return self.shape[0]
+
+    def numpy(self) -> np.ndarray:
+        """The NumPy array that holds the numbers: shared, not copied."""
+        return np.asarray(self.data)
 
     def tolist(self):
         """The numbers as nested Python lists; a Python number if the tensor is 0-d."""
@@ -305,6 +309,9 @@ class Tensor(TensorMethods):
         return f"Tensor({numbers}{shape}{dtype})"
 
 
+_PLAIN = {Tensor, float, int}
+
+
 def _comparable(value) -> bool:
     return hasattr(value, "dtype") or isinstance(value, (int, float, list, tuple))
 
@@ -341,13 +348,13 @@ def broadcast_shapes(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[i
         (2, 3, 5)
 
     Source:
-        Harris et al., Array programming with NumPy, Nature 585 (2020), figure 1d.
+        Harris et al., Array programming with NumPy, Nature 585 (2020), figure 1e.
     """
     sizes = []
     for a, b in zip_longest(reversed(first), reversed(second), fillvalue=1):
         if a != b and 1 not in (a, b):
-            axis = -1 - len(sizes)
-            raise ValueError(f"shapes {first} and {second} do not broadcast: {a} does not fit {b}, axis {axis}")
+            clash = f"{a} does not fit {b}, axis {-1 - len(sizes)}"
+            raise ValueError(f"shapes {first} and {second} do not broadcast: {clash}")
         sizes.append(b if a == 1 else a)
     return tuple(reversed(sizes))
 
@@ -374,9 +381,8 @@ def common_dtype(*inputs) -> np.dtype:
     """
     tensors = [value.dtype for value in inputs if isinstance(value, TensorMethods)]
     arrays = [value.dtype for value in inputs if isinstance(value, (np.ndarray, np.generic))]
-    numbers = [to_array(value).dtype for value in inputs if not isinstance(value,
-                                                                           (TensorMethods, np.ndarray,
-                                                                            np.generic))]
+    others = [value for value in inputs if not isinstance(value, (TensorMethods, np.ndarray, np.generic))]
+    numbers = [to_array(value).dtype for value in others]
     for group in (tensors, arrays, numbers):
         floating = [dtype for dtype in group if dtype.kind == "f"]
         if floating:
@@ -394,8 +400,9 @@ class Operation:
 
     Args:
         forward: function of arrays that returns an array. Its parameters without a default are the inputs,
-            those with one are options, which may be given by position or by name. Usually given by using the
-            class as a decorator.
+            those with one are options, which may be given by position or by name. It may also return a
+            tuple: the array, and after it whatever its derivative will want to use again. Usually given by
+            using the class as a decorator.
         differentiable: False for an operation without a derivative, such as a comparison; default True.
 
     Attributes:
@@ -432,11 +439,12 @@ class Operation:
         """Decorator that gives the operation its derivative.
 
         Args:
-            backward: function `backward(gradient, output, *inputs, **options)` of plain arrays that returns
-                one gradient for each input (alone if there is one input). `gradient` is that of the loss with
-                respect to `output`, has its shape and must not be modified. What is returned for an input may
-                still have a broadcast shape (the graph sums it back), may be None (nothing flows there), or a
-                function without arguments, called only where its value is wanted.
+            backward: function `backward(gradient, output, *inputs, *kept, **options)` of plain arrays that
+                returns one gradient for each input (alone if there is one input). `kept` is what `forward`
+                returned after the output, usually nothing. `gradient` is that of the loss with respect to
+                `output`, has its shape and must not be modified. What is returned for an input may still have
+                a broadcast shape (the graph sums it back), may be None (nothing flows there), or a function
+                without arguments, called only where its value is wanted.
 
         Returns:
             `backward`, unchanged.
@@ -447,6 +455,9 @@ class Operation:
     def __call__(self, *inputs, **options):
         if len(inputs) != self._inputs and self._inputs is not None:
             inputs, options = self._split(inputs, options)
+        for name, value in options.items():
+            if hasattr(value, "record_operation"):
+                raise TypeError(f"{self.__name__}: no gradient flows to an option; make {name!r} an input")
         for value in inputs:
             if hasattr(value, "record_operation"):
                 return value.record_operation(self, inputs, options)
@@ -461,34 +472,53 @@ class Operation:
             options: keyword arguments of `forward`.
 
         Returns:
-            The inputs as arrays of one data type, and `forward` of them. The output is in that type too, if
-            it is floating; where NumPy turns integers into float64, in float32.
+            The inputs as arrays of one data type, followed by what `forward` keeps for its derivative; and the
+            output. That is in the same type if it is floating; in float32 where NumPy turns integers into
+            float64.
 
         Raises:
+            TypeError: an input is no block of real numbers, or one that should have been recorded.
             ValueError, IndexError: what `forward` raises, with the name of the operation and the shapes of
                 its inputs.
         """
-        arrays = [value.data for value in inputs if type(value) is Tensor]
-        if len(arrays) != len(inputs) or len({array.dtype for array in arrays}) != 1:
-            dtype = common_dtype(*inputs)
-            arrays = [_numbers(value, dtype) for value in inputs]
+        arrays = self._arrays(inputs)
+        dtype = arrays[0].dtype
         try:
-            output = np.asarray(self.forward(*arrays, **options))
+            output = self.forward(*arrays, **options)
         except (ValueError, IndexError) as error:
             kind = ValueError if isinstance(error, ValueError) else IndexError
-            raise kind(self._explain(error, [array.shape for array in arrays])) from None
-        dtype = arrays[0].dtype
+            raise kind(self._explain(error, [array.shape for array in arrays])) from error
+        if isinstance(output, tuple):
+            output, *kept = output
+            arrays = [*arrays, *kept]
+        output = np.asarray(output)
         if output.dtype == _FLOAT64 and dtype != _FLOAT64:
             output = output.astype(dtype if dtype.kind == "f" else np.float32)
         return arrays, output
 
+    def _arrays(self, inputs: tuple) -> list[np.ndarray]:
+        """The inputs as arrays of their common data type."""
+        dtypes = {value.data.dtype for value in inputs if type(value) is Tensor}
+        if len(dtypes) == 1 and {type(value) for value in inputs} <= _PLAIN:
+            (dtype,) = dtypes
+            if dtype.kind == "f":  # the everyday case, tensors of one type and perhaps a number, needs no vote
+                return [value.data if type(value) is Tensor else np.asarray(value, dtype) for value in inputs]
+        for value in inputs:
+            if hasattr(value, "record_operation"):
+                kind = type(value).__name__
+                raise TypeError(f"{self.__name__}: a {kind} made by an older class {kind}; run its cells again")
+        dtype = common_dtype(*inputs)
+        return [_numbers(value, dtype) for value in inputs]
+
     def _split(self, inputs: tuple, options: dict) -> tuple[tuple, dict]:
         """Options that were given by position, such as the axis in `sum(x, 0)`, move to their names."""
-        by_position = inputs[self._inputs:]
-        if len(inputs) < self._inputs or len(by_position) > len(self._options):
-            allowed = f" and the options {', '.join(self._options)}" if self._options else ""
-            raise TypeError(f"{self.__name__}: tensors to give: {self._inputs}{allowed}; arguments given: {len(inputs)}")
-        return inputs[:self._inputs], dict(zip(self._options, by_position), **options)
+        by_position = dict(zip(self._options, inputs[self._inputs:]))
+        surplus = len(inputs) - self._inputs - len(by_position)
+        if surplus or by_position.keys() & options.keys():
+            by_name = f" and {', '.join(options)} by name" if options else ""
+            called = f"{self.__name__}{inspect.signature(self.forward)}"
+            raise TypeError(f"{called} cannot be called with {len(inputs)} arguments by position{by_name}")
+        return inputs[:self._inputs], by_position | options
 
     def _explain(self, error: Exception, shapes: list[tuple[int, ...]]) -> str:
         """The message of an error in `forward`, with the name of the operation and its inputs' shapes."""
@@ -619,7 +649,7 @@ def power(a, b):
         >>> power(Tensor([2, 3]), 2), power(Tensor([2, 4]), -1)
         (Tensor([4, 9]), Tensor([0.5 , 0.25]))
     """
-    if np.any(b < 0):
+    if a.dtype.kind == "i" and np.any(b < 0):
         a = _floating(a)
     return a ** b
 

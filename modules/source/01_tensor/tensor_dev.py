@@ -112,15 +112,15 @@ for dtype, color, style in ((np.float16, plotting.VERMILLION, "-."), (np.float32
                             (np.float64, plotting.GREEN, "--")):
     axes.loglog(magnitudes, np.spacing(magnitudes.astype(dtype)).astype(float), style, color=color)
     axes.annotate(np.dtype(dtype).name, (magnitudes[-1], float(np.spacing(dtype(magnitudes[-1])))),
-                  xytext=(6, 0),
-                  textcoords="offset points", va="center", color=color)
+                  xytext=(6, 0), textcoords="offset points", va="center", color=color)
 axes.set(xlabel="a number", ylabel="gap to the next number",
          title="Every float type has gaps; float32 resolves 7 digits")
-plotting.show(figure,
-              alt="Gap between neighboring floating-point numbers against their size, on logarithmic axes. "
-                  "Three "
-              "staircases rise side by side: float16 has the widest gaps, float32 is about 8000 times finer, "
-              "float64 another 500 million times.")
+plotting.show(
+    figure,
+    alt="Gap between neighboring floating-point numbers against their size, on logarithmic axes. Three "
+        "staircases rise side by side: float16 has the widest gaps, float32 is about 8000 times finer, "
+        "float64 another 500 million times.",
+)
 
 # %% [markdown]
 # Float64 is so much finer: why would anyone choose float32? Because networks do not need sixteen digits. The
@@ -282,9 +282,9 @@ test_to_array()
 #
 # An array becomes a tensor when it gets a name and manners. The course has two classes for this:
 #
-# - `TensorMethods` is the vocabulary: what everything that holds numbers answers to, such as `x.shape`, `x +
-#   1` or `x.mean()`. It is a class of its own because a second kind of tensor will need the same words: the
-#   `Variable` of module 07, which remembers how it was computed.
+# - `TensorMethods` is the vocabulary: what everything that holds numbers answers to, such as `x.shape`,
+#   `x + 1` or `x.mean()`. It is a class of its own because a second kind of tensor will need the same words:
+#   the `Variable` of module 07, which remembers how it was computed.
 # - `Tensor` is the plain kind: a NumPy array in its attribute `data`, and nothing else.
 #
 # Four words describe any tensor. For $x = \begin{pmatrix} 1 & 2 & 3 \\ 4 & 5 & 6 \end{pmatrix}$:
@@ -317,16 +317,16 @@ test_to_array()
 #
 # <details><summary>Hint 1</summary>NumPy arrays have a method <code>item()</code> of their own, and
 # <code>self.data</code> is one.</details>
-# <details><summary>Hint 2</summary>An f-string puts a shape into a message: <code>f"… shape
-# {self.shape}"</code>.</details>
+# <details><summary>Hint 2</summary>An f-string puts a shape into a message:
+# <code>f"… shape {self.shape}"</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "tensor-class", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 class TensorMethods:
     """What everything that holds numbers in `data` answers to: attributes, operators and methods.
 
-    Each operator and method calls the operation of its name. Subclasses: `Tensor`, and `Variable` in module
-    07.
+    Each operator and method calls the operation of its name. Subclasses are `Tensor` and, in module 07,
+    `Variable`.
     """
 
     # Leaves `array + tensor` to the tensor; NumPy would add it to each element of the array in turn.
@@ -386,6 +386,10 @@ class TensorMethods:
             raise TypeError("a 0-d tensor has no length; item() gives its number")
         return self.shape[0]
         ### END SOLUTION
+
+    def numpy(self) -> np.ndarray:
+        """The NumPy array that holds the numbers: shared, not copied."""
+        return np.asarray(self.data)
 
     def tolist(self):
         """The numbers as nested Python lists; a Python number if the tensor is 0-d."""
@@ -572,6 +576,9 @@ class Tensor(TensorMethods):
         return f"Tensor({numbers}{shape}{dtype})"
 
 
+_PLAIN = {Tensor, float, int}
+
+
 def _comparable(value) -> bool:
     return hasattr(value, "dtype") or isinstance(value, (int, float, list, tuple))
 
@@ -598,13 +605,12 @@ def test_tensor_item():
     for shape in ((3,), (2, 3), (0,)):
         many = Tensor.from_numpy(np.zeros(shape))
         expect_raises(f"item() of shape {shape}", ValueError, many.item, str(shape),
-                      cause="check that size is 1")
-        expect_raises(f"item() of shape {shape}", ValueError, many.item, "item()",
-                      cause="say in the message what was tried: item()")
+                      cause="check that size is 1, and name the shape")
     for shape, length in (((4,), 4), ((2, 3), 2), ((0, 5), 0)):
         expect_equal(f"len() for shape {shape}", len(Tensor.from_numpy(np.zeros(shape))), length,
                      "the size of the first axis")
-    expect_raises("len() of a 0-d tensor", TypeError, lambda: len(Tensor.from_numpy(np.array(3.0))), "0-d")
+    expect_raises("len() of a 0-d tensor", TypeError, lambda: len(Tensor.from_numpy(np.array(3.0))),
+                  cause="there is no first axis: check ndim")
 
 
 test_tensor_item()
@@ -645,11 +651,12 @@ draw_grid(axes, np.repeat(row, 3, axis=0), 5.4, 0, plotting.VERMILLION,
           {(i, j) for i in (1, 2) for j in range(4)}, "(1, 4)")
 axes.text(10.6, -1.5, "=", ha="center", va="center", fontsize=16)
 draw_grid(axes, column + row, 11.8, 0, plotting.GREEN, label="(3, 4)")
-plotting.show(figure,
-              alt="A column of shape (3, 1) stretches to the right and a row of shape (1, 4) stretches "
-                  "downward, both to "
-              "a grid of 3 rows and 4 columns; their sum is a table of shape (3, 4). The stretched copies "
-              "are drawn pale.")
+plotting.show(
+    figure,
+    alt="A column of shape (3, 1) stretches to the right and a row of shape (1, 4) stretches downward, both "
+        "to a grid of 3 rows and 4 columns; their sum is a table of shape (3, 4). The stretched copies are "
+        "drawn pale.",
+)
 
 # %% [markdown]
 # The pale cells exist nowhere: the same number is read again. Which shapes fit? The rule (NumPy's, and by now
@@ -675,8 +682,8 @@ plotting.show(figure,
 # The last is the classic mistake: one number for each *row* must have the shape `(4, 1)`, not `(4,)`.
 
 # %% tags=["demo", "raises-exception"]
-table, good, bad = np.arange(12).reshape(4,
-                                         3), np.array([[10], [20], [30], [40]]), np.array([[10, 20, 30, 40]])
+table = np.arange(12).reshape(4, 3)
+good, bad = np.array([[10], [20], [30], [40]]), np.array([[10, 20, 30, 40]])
 figure, axes = grid_axes(17.8, 5)
 draw_grid(axes, table, 0, 0, plotting.BLUE, label="(4, 3)")
 axes.text(3.6, -2, "+", ha="center", va="center", fontsize=16)
@@ -688,22 +695,24 @@ draw_grid(axes, bad[:, :3], 13.6, 0, plotting.GREEN)
 draw_grid(axes, bad[:, 3:], 16.6, 0, plotting.VERMILLION)
 axes.text(15.6, -1.6, "(4,) lies along the columns:\none number too many", ha="center", va="center",
           fontsize=9)
-plotting.show(figure,
-              alt="Left: a table of shape (4, 3) and a column of shape (4, 1) that stretches over the three "
-                  "columns. Right: the same table "
-              "and a row of shape (4,), whose fourth number has no column to go to.")
+plotting.show(
+    figure,
+    alt="Left: a table of shape (4, 3) and a column of shape (4, 1) that stretches over the three columns. "
+        "Right: the same table and a row of shape (4,), whose fourth number has no column to go to.",
+)
 
 # %% [markdown]
 # ### Exercise: broadcast two shapes
 #
-# difficulty ●●○ (medium) · about 20 minutes · 6 lines
+# difficulty ●●○ (medium) · about 20 minutes · 7 lines
 #
 # Write `broadcast_shapes(first, second)`, the shape of the result. No array is involved, only two tuples.
 #
 # 1. Walk through both shapes from the right. `zip_longest(reversed(first), reversed(second), fillvalue=1)`
 #    gives the pairs and imagines the ones.
-# 2. If the two sizes differ and neither is 1, raise a `ValueError` that names both shapes and the axis
-#    counted from the right, as in `shapes (4, 3) and (4,) do not broadcast: 3 does not fit 4, axis -1`.
+# 2. If the two sizes differ and neither is 1, raise a `ValueError` such as
+#    `shapes (4, 3) and (4,) do not broadcast: 3 does not fit 4, axis -1`. The words are yours; the test looks
+#    for both shapes and for `axis -1`, the axis counted from the right.
 # 3. Collect the size of each axis and return them in the right order, as a tuple.
 #
 # A size can be 0 (a table without rows is still a table): 1 stretches to 0 as well, so `max` is not the
@@ -737,14 +746,14 @@ def broadcast_shapes(first: tuple[int, ...], second: tuple[int, ...]) -> tuple[i
         (2, 3, 5)
 
     Source:
-        Harris et al., Array programming with NumPy, Nature 585 (2020), figure 1d.
+        Harris et al., Array programming with NumPy, Nature 585 (2020), figure 1e.
     """
     ### BEGIN SOLUTION
     sizes = []
     for a, b in zip_longest(reversed(first), reversed(second), fillvalue=1):
         if a != b and 1 not in (a, b):
-            axis = -1 - len(sizes)
-            raise ValueError(f"shapes {first} and {second} do not broadcast: {a} does not fit {b}, axis {axis}")
+            clash = f"{a} does not fit {b}, axis {-1 - len(sizes)}"
+            raise ValueError(f"shapes {first} and {second} do not broadcast: {clash}")
         sizes.append(b if a == 1 else a)
     return tuple(reversed(sizes))
     ### END SOLUTION
@@ -815,6 +824,9 @@ print("weights * np.array([1,2,3])", (weights * np.array([1, 2, 3])).dtype)
 # | int64 tensor × `0.1` | float32 | rule 3 |
 # | int64 tensor × `2` | int64 | nothing is floating |
 #
+# A float64 tensor times a float32 tensor loses digits, then, and that is the price. Code that should serve
+# both types, a layer or a loss, writes its constants as Python numbers: they adapt to whatever they meet.
+#
 # ### Exercise: the common type
 #
 # difficulty ●●○ (medium) · about 15 minutes · 5 lines
@@ -834,7 +846,8 @@ print("weights * np.array([1,2,3])", (weights * np.array([1, 2, 3])).dtype)
 #
 # <details><summary>Hint 1</summary><code>builtins.min(…, key=…)</code> takes a function that says what to
 # compare.</details>
-# <details><summary>Hint 2</summary><code>np.result_type(*tensors, *arrays, *numbers)</code></details>
+# <details><summary>Hint 2</summary>A star in a call spreads a list over the arguments:
+# <code>f(*first, *second)</code>.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "common-dtype", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
@@ -860,9 +873,8 @@ def common_dtype(*inputs) -> np.dtype:
     """
     tensors = [value.dtype for value in inputs if isinstance(value, TensorMethods)]
     arrays = [value.dtype for value in inputs if isinstance(value, (np.ndarray, np.generic))]
-    numbers = [to_array(value).dtype for value in inputs if not isinstance(value,
-                                                                           (TensorMethods, np.ndarray,
-                                                                            np.generic))]
+    others = [value for value in inputs if not isinstance(value, (TensorMethods, np.ndarray, np.generic))]
+    numbers = [to_array(value).dtype for value in others]
     ### BEGIN SOLUTION
     for group in (tensors, arrays, numbers):
         floating = [dtype for dtype in group if dtype.kind == "f"]
@@ -896,7 +908,7 @@ def test_common_dtype():
         ("int64 array, 0.1", (np.zeros(2, int), 0.1), "float32"), ("int64 tensor, 2", (integer, 2), "int64"),
         ("int8 tensor alone", (small,), "int8"),
         ("int8 tensor, int16 array", (small, np.zeros(2, np.int16)), "int16"),
-        ("int8 tensor, 1", (small, 1), "int64"),
+        ("int8 tensor, 1", (small, 1), "int64"), ("int8 tensor, [1, 2]", (small, [1, 2]), "int64"),
         ("bool tensor, True", (flag, True), "bool"), ("bool tensor, 1", (flag, 1), "int64"),
         ("int8 array, True", (np.zeros(2, np.int8), True), "int8"),
     ]
@@ -911,10 +923,11 @@ test_common_dtype()
 # %% [markdown]
 # ## 5. Operations
 #
-# Addition of tensors is a function: arrays go in, an array comes out. Why not write `def add(a, b): return
-# Tensor(a.data + b.data)` and be done? Because of what comes in module 07. There, the derivative of a whole
-# computation is found by walking back through its operations, so something must notice every operation as it
-# happens. If each of them were a bare function, module 07 would have to write all of them again.
+# Addition of tensors is a function: arrays go in, an array comes out. Why not write
+# `def add(a, b): return Tensor(a.data + b.data)` and be done? Because of what comes in module 07. There, the
+# derivative of a whole computation is found by walking back through its operations, so something must notice
+# every operation as it happens. If each of them were a bare function, module 07 would have to write all of
+# them again.
 #
 # So each operation is an *object* that you can call. It knows its computation on plain arrays, `forward`, and
 # when it is called it does one of two things:
@@ -939,13 +952,15 @@ test_common_dtype()
 # Read the class, then write the rest of `__call__`. `inputs` is a tuple of arrays, tensors and numbers;
 # `options` a dictionary.
 #
-# 1. If an input has an attribute `record_operation`, return `value.record_operation(self, inputs, options)`.
-#    If several have, ask the first.
+# 1. If an input has a method `record_operation`, call it with three arguments, the operation itself, the
+#    tuple of all inputs and the dictionary of options, and return what it returns. If several have one, ask
+#    the first.
 # 2. Otherwise get the output from `self.evaluate(inputs, options)`, which returns a pair: the arrays it
 #    computed with, and the output.
 # 3. Return the output as a `Tensor`, without copying: nobody else holds this array.
 #
-# <details><summary>Hint 1</summary><code>hasattr(value, "record_operation")</code></details>
+# <details><summary>Hint 1</summary><code>hasattr(thing, "name")</code> says whether a thing has an attribute
+# of that name. Inside a method, the operation itself is <code>self</code>.</details>
 # <details><summary>Hint 2</summary>Section 2 showed the way to make a tensor that shares an array.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "operation-call", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -960,8 +975,9 @@ class Operation:
 
     Args:
         forward: function of arrays that returns an array. Its parameters without a default are the inputs,
-            those with one are options, which may be given by position or by name. Usually given by using the
-            class as a decorator.
+            those with one are options, which may be given by position or by name. It may also return a
+            tuple: the array, and after it whatever its derivative will want to use again. Usually given by
+            using the class as a decorator.
         differentiable: False for an operation without a derivative, such as a comparison; default True.
 
     Attributes:
@@ -998,11 +1014,12 @@ class Operation:
         """Decorator that gives the operation its derivative.
 
         Args:
-            backward: function `backward(gradient, output, *inputs, **options)` of plain arrays that returns
-                one gradient for each input (alone if there is one input). `gradient` is that of the loss with
-                respect to `output`, has its shape and must not be modified. What is returned for an input may
-                still have a broadcast shape (the graph sums it back), may be None (nothing flows there), or a
-                function without arguments, called only where its value is wanted.
+            backward: function `backward(gradient, output, *inputs, *kept, **options)` of plain arrays that
+                returns one gradient for each input (alone if there is one input). `kept` is what `forward`
+                returned after the output, usually nothing. `gradient` is that of the loss with respect to
+                `output`, has its shape and must not be modified. What is returned for an input may still have
+                a broadcast shape (the graph sums it back), may be None (nothing flows there), or a function
+                without arguments, called only where its value is wanted.
 
         Returns:
             `backward`, unchanged.
@@ -1013,6 +1030,9 @@ class Operation:
     def __call__(self, *inputs, **options):
         if len(inputs) != self._inputs and self._inputs is not None:
             inputs, options = self._split(inputs, options)
+        for name, value in options.items():
+            if hasattr(value, "record_operation"):
+                raise TypeError(f"{self.__name__}: no gradient flows to an option; make {name!r} an input")
         ### BEGIN SOLUTION
         for value in inputs:
             if hasattr(value, "record_operation"):
@@ -1029,34 +1049,53 @@ class Operation:
             options: keyword arguments of `forward`.
 
         Returns:
-            The inputs as arrays of one data type, and `forward` of them. The output is in that type too, if
-            it is floating; where NumPy turns integers into float64, in float32.
+            The inputs as arrays of one data type, followed by what `forward` keeps for its derivative; and the
+            output. That is in the same type if it is floating; in float32 where NumPy turns integers into
+            float64.
 
         Raises:
+            TypeError: an input is no block of real numbers, or one that should have been recorded.
             ValueError, IndexError: what `forward` raises, with the name of the operation and the shapes of
                 its inputs.
         """
-        arrays = [value.data for value in inputs if type(value) is Tensor]
-        if len(arrays) != len(inputs) or len({array.dtype for array in arrays}) != 1:
-            dtype = common_dtype(*inputs)
-            arrays = [_numbers(value, dtype) for value in inputs]
+        arrays = self._arrays(inputs)
+        dtype = arrays[0].dtype
         try:
-            output = np.asarray(self.forward(*arrays, **options))
+            output = self.forward(*arrays, **options)
         except (ValueError, IndexError) as error:
             kind = ValueError if isinstance(error, ValueError) else IndexError
-            raise kind(self._explain(error, [array.shape for array in arrays])) from None
-        dtype = arrays[0].dtype
+            raise kind(self._explain(error, [array.shape for array in arrays])) from error
+        if isinstance(output, tuple):
+            output, *kept = output
+            arrays = [*arrays, *kept]
+        output = np.asarray(output)
         if output.dtype == _FLOAT64 and dtype != _FLOAT64:
             output = output.astype(dtype if dtype.kind == "f" else np.float32)
         return arrays, output
 
+    def _arrays(self, inputs: tuple) -> list[np.ndarray]:
+        """The inputs as arrays of their common data type."""
+        dtypes = {value.data.dtype for value in inputs if type(value) is Tensor}
+        if len(dtypes) == 1 and {type(value) for value in inputs} <= _PLAIN:
+            (dtype,) = dtypes
+            if dtype.kind == "f":  # the everyday case, tensors of one type and perhaps a number, needs no vote
+                return [value.data if type(value) is Tensor else np.asarray(value, dtype) for value in inputs]
+        for value in inputs:
+            if hasattr(value, "record_operation"):
+                kind = type(value).__name__
+                raise TypeError(f"{self.__name__}: a {kind} made by an older class {kind}; run its cells again")
+        dtype = common_dtype(*inputs)
+        return [_numbers(value, dtype) for value in inputs]
+
     def _split(self, inputs: tuple, options: dict) -> tuple[tuple, dict]:
         """Options that were given by position, such as the axis in `sum(x, 0)`, move to their names."""
-        by_position = inputs[self._inputs:]
-        if len(inputs) < self._inputs or len(by_position) > len(self._options):
-            allowed = f" and the options {', '.join(self._options)}" if self._options else ""
-            raise TypeError(f"{self.__name__}: tensors to give: {self._inputs}{allowed}; arguments given: {len(inputs)}")
-        return inputs[:self._inputs], dict(zip(self._options, by_position), **options)
+        by_position = dict(zip(self._options, inputs[self._inputs:]))
+        surplus = len(inputs) - self._inputs - len(by_position)
+        if surplus or by_position.keys() & options.keys():
+            by_name = f" and {', '.join(options)} by name" if options else ""
+            called = f"{self.__name__}{inspect.signature(self.forward)}"
+            raise TypeError(f"{called} cannot be called with {len(inputs)} arguments by position{by_name}")
+        return inputs[:self._inputs], by_position | options
 
     def _explain(self, error: Exception, shapes: list[tuple[int, ...]]) -> str:
         """The message of an error in `forward`, with the name of the operation and its inputs' shapes."""
@@ -1186,8 +1225,9 @@ def _floating(x: np.ndarray) -> np.ndarray:
 # 4. `power(a, b)`: $a_i^{\,b_i}$. Integers to a power of integers stay integers. Except where an exponent is
 #    negative, which NumPy refuses for integers: then turn `a` into floats first, with `_floating`.
 #
-# <details><summary>Hint for power</summary><code>np.any(b &lt; 0)</code> asks whether any exponent is
-# negative. Floats need no special treatment, but <code>_floating</code> does them no harm.</details>
+# <details><summary>Hint for power</summary>The kind of a signed integer type is <code>"i"</code>, and
+# <code>np.any(b &lt; 0)</code> asks whether any exponent is negative. Both inputs have one data type
+# here.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "arithmetic", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
@@ -1276,7 +1316,7 @@ def power(a, b):
         (Tensor([4, 9]), Tensor([0.5 , 0.25]))
     """
     ### BEGIN SOLUTION
-    if np.any(b < 0):
+    if a.dtype.kind == "i" and np.any(b < 0):
         a = _floating(a)
     return a ** b
     ### END SOLUTION
@@ -1334,6 +1374,7 @@ test_arithmetic()
 # And with a NumPy array on the left, which could subtract `x` element by element by itself?
 
 # %% tags=["demo", "raises-exception"]
+print(Tensor([6, 8]) * Tensor([[1], [-2]]), Tensor(7) / 2, Tensor(2) ** -1)
 x = Tensor([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
 print(10 - x, "   (10).__sub__(x) gives up, x.__rsub__(10) takes over")
 print(np.array([10.0, 20.0, 30.0]) - x, "   a Tensor, still", (np.array([10.0, 20.0, 30.0]) - x).dtype)
@@ -1405,11 +1446,12 @@ for name, function, color, style, height in (("$e^x$", np.exp, plotting.VERMILLI
     axes.text(3.05 if name != "$e^x$" else 1.2, height, name, color=color, va="center")
 axes.axhline(0, color=plotting.GRAY, linewidth=0.8)
 axes.set(xlabel="x", ylim=(-2.5, 4.5), title="The exponential outgrows everything, the logarithm dives at 0")
-plotting.show(figure,
-              alt="Curves of the exponential, the square root and the natural logarithm for x from 0 to 3. "
-                  "The exponential passes 4 before x reaches 1.5; "
-              "the square root rises slowly to 1.7; the logarithm falls steeply toward minus infinity near 0 "
-              "and crosses 0 at x = 1.")
+plotting.show(
+    figure,
+    alt="Curves of the exponential, the square root and the natural logarithm for x from 0 to 3. The "
+        "exponential passes 4 before x reaches 1.5; the square root rises slowly to 1.7; the logarithm falls "
+        "steeply toward minus infinity near 0 and crosses 0 at x = 1.",
+)
 
 # %% [markdown]
 # ### Exercise: elementwise functions
@@ -1547,6 +1589,19 @@ def test_elementwise():
 test_elementwise()
 
 # %% [markdown]
+# Use it. **Predict first**: the probability that 200 fair coins all show heads is $0.5^{200}$. What does a
+# float32 make of that, and what is its logarithm, $200 \ln 0.5$?
+
+# %% tags=["demo", "raises-exception"]
+half = Tensor(0.5)
+print("0.5 ** 200      ", half ** 200)
+print("200 * log(0.5)  ", 200 * half.log())
+
+# %% [markdown]
+# The true value, $6.2 \cdot 10^{-61}$, is smaller than the smallest positive float32, $1.4 \cdot 10^{-45}$,
+# and becomes 0. Its logarithm is a harmless −138.6. So probabilities of many things at once are added up as
+# logarithms, never multiplied, and you will find a logarithm in nearly every loss.
+#
 # ## 8. The matrix product
 #
 # One layer of a network takes a weighted sum of its inputs, once for each output. For a batch of examples
@@ -1567,15 +1622,17 @@ draw_grid(axes, b, 4, 0, plotting.VERMILLION, {(0, 0), (1, 0), (2, 0)}, "B: (3, 
 axes.text(6.6, -1.5, "=", ha="center", va="center", fontsize=16)
 draw_grid(axes, a @ b, 7.2, 0.5, plotting.GREEN, {(0, 0), (0, 1), (1, 0)}, "C: (2, 2)")
 axes.text(9.4, -2.0, "4·0 + 5·(−1)\n+ 6·3 = 13", va="center", fontsize=9.5, color=plotting.GREEN)
-plotting.show(figure,
-              alt="The second row of A, the numbers 4, 5, 6, and the second column of B, the numbers 0, -1, "
-                  "3, are highlighted; their products "
-              "add up to 13, the highlighted number in the second row and second column of C.")
+plotting.show(
+    figure,
+    alt="The second row of A, the numbers 4, 5, 6, and the second column of B, the numbers 0, -1, 3, are "
+        "highlighted; their products add up to 13, the highlighted number in the second row and second "
+        "column of C.",
+)
 
 # %% [markdown]
-# The other three, by hand: $C_{11} = 1\cdot 1 + 2\cdot 2 + 3\cdot 0 = 5$, $C_{12} = 1\cdot 0 + 2\cdot(-1) +
-# 3\cdot 3 = 7$, $C_{21} = 4\cdot 1 + 5\cdot 2 + 6\cdot 0 = 14$. The **inner** sizes must agree, here 3 and 3;
-# the **outer** ones, 2 and 2, are the shape of the result.
+# The other three, by hand: $C_{11} = 1\cdot 1 + 2\cdot 2 + 3\cdot 0 = 5$,
+# $C_{12} = 1\cdot 0 + 2\cdot(-1) + 3\cdot 3 = 7$, $C_{21} = 4\cdot 1 + 5\cdot 2 + 6\cdot 0 = 14$. The
+# **inner** sizes must agree, here 3 and 3; the **outer** ones, 2 and 2, are the shape of the result.
 #
 # ### Exercise: three loops
 #
@@ -1661,17 +1718,17 @@ print(f"largest difference {np.abs(by_numpy - by_hand).max():.0e}")
 #
 # difficulty ●●○ (medium) · about 15 minutes · 6 lines
 #
-# 1. If one of the inputs is 0-d, raise a `ValueError`: the matrix product needs at least one axis on each
-#    side, and for numbers there is `*`.
+# 1. If one of the inputs is 0-d, raise a `ValueError` whose message says that each side needs
+#    `at least one axis`. (For numbers there is `*`.)
 # 2. The inner size of `a` is its last. That of `b` is its second to last, or, if `b` is a vector, its only
-#    one. If they differ, raise a `ValueError` that says so and gives both, as in `the inner sizes 3 and 2
-#    differ`. (`evaluate` puts the name and both shapes in front.)
+#    one. If they differ, raise a `ValueError` that says, for 3 and 2, `the inner sizes 3 and 2 differ`.
+#    (`evaluate` puts the name and both shapes in front.)
 # 3. Let `broadcast_shapes` check the axes in front: `a.shape[:-2]` against `b.shape[:-2]`. Its message is
 #    better than NumPy's.
 # 4. Return `a @ b`.
 #
-# <details><summary>Hint</summary>With <code>b.shape[-2:][0]</code> you need no case distinction: of the last
-# two sizes, or of the only one, it is the first.</details>
+# <details><summary>Hint</summary>A slice saves the case distinction: of the last two sizes, or of the only
+# one there is, it is the first.</details>
 
 # %% nbgrader={"grade": false, "grade_id": "matmul", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
@@ -1762,19 +1819,21 @@ for left, title, numbers, color, label in (
 ):
     draw_grid(axes, numbers, left, 1, color, label=label)
     axes.text(left + np.atleast_2d(numbers).shape[1] / 2, -0.5, title, ha="center", va="center", fontsize=9.5)
-plotting.show(figure,
-              alt="A table with rows 1 2 3 and 4 5 6. Summing over axis 0 gives one number for each column: "
-                  "5, 7, 9. Summing over axis 1 gives one for each row: 6 and 15, "
-              "of shape (2,), or of shape (2, 1) with keepdims. The sum of all is 21.")
+plotting.show(
+    figure,
+    alt="A table with rows 1 2 3 and 4 5 6. Summing over axis 0 gives one number for each column: 5, 7, 9. "
+        "Summing over axis 1 gives one for each row: 6 and 15, of shape (2,), or of shape (2, 1) with "
+        "keepdims. The sum of all is 21.",
+)
 
 # %% [markdown]
-# `keepdims=True` leaves a 1 where the axis was, so that the result broadcasts against the original: `x -
-# x.mean(axis=1, keepdims=True)` takes from each row its own mean. `axis` can also be negative (−1 is the
+# `keepdims=True` leaves a 1 where the axis was, so that the result broadcasts against the original:
+# `x - x.mean(axis=1, keepdims=True)` takes from each row its own mean. `axis` can also be negative (−1 is the
 # last) or a tuple of several axes; `None`, the default, means all.
 #
-# With $N$ the number of elements folded into each result, the mean is $\bar{x} = \frac{1}{N} \sum_{i=1}^{N}
-# x_i$. By hand, over axis 0 of the table above: $(1 + 4)/2 = 2.5$, $(2 + 5)/2 = 3.5$, $(3 + 6)/2 = 4.5$. Here
-# $N = 2$.
+# With $N$ the number of elements folded into each result, the mean is
+# $\bar{x} = \frac{1}{N} \sum_{i=1}^{N} x_i$. By hand, over axis 0 of the table above: $(1 + 4)/2 = 2.5$,
+# $(2 + 5)/2 = 3.5$, $(3 + 6)/2 = 4.5$. Here $N = 2$.
 #
 # ### Exercise: mean, max and min
 #
@@ -1957,8 +2016,9 @@ print("rows, with keepdims:", (heights - heights.mean(axis=1, keepdims=True)).to
 # $$\text{offset}(i, j) = i \cdot \text{stride}_0 + j \cdot \text{stride}_1.$$
 #
 # For the table of shape `(2, 3)` in float32, 4 bytes each: one to the right is 4 bytes on, one down is a
-# whole row, $3 \cdot 4 = 12$ bytes on. Strides `(12, 4)`. The element at $(1, 2)$ lies at $1 \cdot 12 + 2
-# \cdot 4 = 20$ bytes: the sixth of six. Now swap the strides, `(4, 12)`, and read a shape of `(3, 2)`:
+# whole row, $3 \cdot 4 = 12$ bytes on. Strides `(12, 4)`. The element at $(1, 2)$ lies at
+# $1 \cdot 12 + 2 \cdot 4 = 20$ bytes: the sixth of six. Now swap the strides, `(4, 12)`, and read a shape of
+# `(3, 2)`:
 
 # %% tags=["demo", "raises-exception"]
 x = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
@@ -1978,11 +2038,12 @@ for left, table, title, color in ((0, x, "x", plotting.BLUE), (8.5, x.T, "x.T", 
                       arrowprops={"arrowstyle": "->", "color": color, "connectionstyle": "arc3,rad=-0.35"})
 axes.text(7.2, -7.6, "memory: one line, with the offset in bytes", ha="center", va="center", fontsize=9,
           color=plotting.GRAY)
-plotting.show(figure,
-              alt="The same six numbers in memory, read in two ways. As x of shape (2, 3) with strides (12, "
-                  "4), the first row is 1 2 3: steps of 4 bytes. "
-              "As its transpose of shape (3, 2) with strides (4, 12), the first row is 1 4: a step of 12 "
-              "bytes.")
+plotting.show(
+    figure,
+    alt="The same six numbers in memory, read in two ways. As x of shape (2, 3) with strides (12, 4), the "
+        "first row is 1 2 3: steps of 4 bytes. As its transpose of shape (3, 2) with strides (4, 12), the "
+        "first row is 1 4: a step of 12 bytes.",
+)
 
 # %% [markdown]
 # The transpose moved nothing: it is a *view*, a second way of reading the same memory. So a transpose costs
@@ -2024,6 +2085,18 @@ def test_strides():
 
 
 test_strides()
+
+# %% [markdown]
+# Check the formula on real memory: take the bytes of the table, go to the offset of $(1, 2)$, and read 4
+# bytes as a float32.
+
+# %% tags=["demo", "raises-exception"]
+x = np.arange(1, 7, dtype=np.float32).reshape(2, 3)
+strides = strides_of(x.shape, x.itemsize)
+offset = 1 * strides[0] + 2 * strides[1]
+print("strides", strides, "  NumPy says", x.strides)
+print("offset", offset, "  holds", np.frombuffer(x.tobytes()[offset:offset + 4], np.float32)[0],
+      "  x[1, 2] is", x[1, 2])
 
 # %% [markdown]
 # The operations themselves are NumPy's, and given. Their tensors share memory with `x` where NumPy's arrays
@@ -2122,7 +2195,8 @@ print("a", a.tolist(), "\nb", b.tolist(), "\nc", c.tolist())
 # (mean 0, standard deviation 1).
 #
 # 1. `generator` is a Generator, or an integer seed, or `None` for a fresh, unseeded one.
-#    `np.random.default_rng(generator)` accepts all three; a Generator it returns as it is.
+#    `np.random.default_rng` makes a Generator of all three; one that is a Generator already it returns as it
+#    is.
 # 2. Its method `standard_normal(shape)` draws float64 numbers. Return them as a tensor of type `dtype`, so
 #    that one seed gives the same numbers in every type.
 
@@ -2231,9 +2305,11 @@ axes.plot(grid, np.exp(-grid ** 2 / 2) / np.sqrt(2 * np.pi), color=plotting.VERM
           label=r"$e^{-x^2/2} / \sqrt{2\pi}$")
 axes.set(xlabel="x", ylabel="density")
 axes.legend()
-plotting.show(figure,
-              alt="Histogram of 10,000 numbers drawn by randn, which follows the bell curve of the standard "
-                  "normal density closely.")
+plotting.show(
+    figure,
+    alt="Histogram of 10,000 numbers drawn by randn, which follows the bell curve of the standard normal "
+        "density closely.",
+)
 
 # %% [markdown]
 # ## 12. Everything at once: who is nearest?
@@ -2287,6 +2363,8 @@ def test_squared_distances():
     expect_close("1 point, 2 centers in 3 dimensions",
                  squared_distances(Tensor([[1.0, 2.0, 3.0]]), Tensor([[0.0, 0.0, 0.0], [1.0, 4.0, 0.0]])),
                  [[14.0, 13.0]])
+    expect_close("no points at all, 4 centers", squared_distances(Tensor(np.zeros((0, 2))), centers),
+                 np.zeros((0, 4)), "give the middle axis its size, 1")
     expect_equal("type of the result", type(squared_distances(points, centers)), Tensor, "stay with tensors")
     expect_close("the points, afterwards", points, [[1.0, 2.0], [0.0, 0.0], [-3.0, 4.0]],
                  "do not change the inputs")
@@ -2313,17 +2391,18 @@ for _ in range(5):
     path.append(centers)
 path = np.stack([step.data for step in path])
 figure, axes = plt.subplots(figsize=(4.8, 4.2))
-for j, (color,
-        marker) in enumerate(((plotting.BLUE, "o"), (plotting.VERMILLION, "^"), (plotting.GREEN, "s"))):
+for j, (color, marker) in enumerate(zip((plotting.BLUE, plotting.VERMILLION, plotting.GREEN), "o^s")):
     own = points.data[member.data[:, j] == 1]
     axes.plot(own[:, 0], own[:, 1], marker, color=color, alpha=0.35, markersize=4, linewidth=0)
     plotting.draw_path(axes, path[:, j], "", plotting.BLACK)
     axes.plot(*path[-1, j], marker, color=color, markersize=11, markeredgecolor=plotting.BLACK)
 axes.set(xlabel="first coordinate", ylabel="second coordinate",
          title="Five steps of k-means with your tensor", aspect="equal")
-plotting.show(figure,
-              alt="180 points in three clouds, marked by which center is nearest. Black paths show the three "
-                  "centers walking from their first guess into the middle of the clouds within five steps.")
+plotting.show(
+    figure,
+    alt="180 points in three clouds, marked by which center is nearest. Black paths show the three centers "
+        "walking from their first guess into the middle of the clouds within five steps.",
+)
 
 # %% [markdown]
 # Arithmetic, broadcasting, comparison, reduction, matrix product, reshape: all in a loop of four lines, and
@@ -2337,9 +2416,9 @@ shape = broadcast_shapes((n, 1, d), (k, d))
 print(f"differences {shape}: {np.prod(shape) * 4 / 1e9:.2f} GB; the table itself: {n * k * 4 / 1e6:.1f} MB")
 
 # %% [markdown]
-# There is a way without it: $\sum_p (x_{ip} - c_{jp})^2 = \sum_p x_{ip}^2 - 2 \sum_p x_{ip} c_{jp} + \sum_p
-# c_{jp}^2$. The middle term is a matrix product, the others are one column and one row. Each is small, and
-# broadcasting joins them:
+# There is a way without it:
+# $\sum_p (x_{ip} - c_{jp})^2 = \sum_p x_{ip}^2 - 2 \sum_p x_{ip} c_{jp} + \sum_p c_{jp}^2$. The middle term
+# is a matrix product, the others are one column and one row. Each is small, and broadcasting joins them:
 
 # %% tags=["demo", "raises-exception"]
 def expanded_distances(points, centers):
@@ -2354,7 +2433,7 @@ points, centers = points[:, :2] * 0.01, centers[:, :2] * 0.01
 for shift in (0, 100):
     direct = squared_distances(points + shift, centers + shift)
     expanded = expanded_distances(points + shift, centers + shift)
-    print(f"{shift:3} away from the origin, the smallest: direct {direct.min():.1e}, expanded {expanded.min():.1e}")
+    print(f"moved by {shift}: smallest squared distance {direct.min():.1e}, expanded {expanded.min():.1e}")
 
 # %% [markdown]
 # Look at the last line: a *negative* squared distance. Far from the origin, large squares are subtracted from
@@ -2385,10 +2464,12 @@ for (name, times), style, color in zip(timings.items(), ("--o", "-s"), (plotting
     axes.loglog(sizes, times, style, color=color, markersize=4, label=name)
 axes.set(xlabel="elements", ylabel="microseconds", title="Time of one multiplication x * x")
 axes.legend()
-plotting.show(figure,
-              alt="Time of one elementwise multiplication against the number of elements, both axes "
-                  "logarithmic. For small arrays the Tensor takes about a microsecond longer than the NumPy "
-                  "array; at a hundred thousand elements the two curves have nearly met.")
+plotting.show(
+    figure,
+    alt="Time of one elementwise multiplication against the number of elements, both axes logarithmic. For "
+        "small arrays the Tensor takes about a microsecond longer than the NumPy array; at a hundred "
+        "thousand elements the two curves have nearly met.",
+)
 
 # %% [markdown]
 # About a microsecond on each call: several times the work itself for one number, hardly anything for the
@@ -2404,18 +2485,19 @@ plotting.show(figure,
 #    happened?
 #    <details><summary>One answer</summary>The quotient is a float64 array, and the tensor keeps the type of
 #    an array (section 1). Operations with float32 weights still come out as float32, but each of them first
-#    converts all pixels, and what is computed from pixels alone runs in float64. <code>Tensor(pixels,
-#    dtype=np.float32)</code> at the border puts it right.</details>
-# 2. Predictions have the shape `(100, 1)`, targets `(100,)`. The loss is `((predictions - targets) **
-#    2).mean()`. No error appears and the training makes no progress. Why?
+#    converts all pixels, and what is computed from pixels alone runs in float64.
+#    <code>Tensor(pixels, dtype=np.float32)</code> at the border puts it right.</details>
+# 2. Predictions have the shape `(100, 1)`, targets `(100,)`. The loss is
+#    `((predictions - targets) ** 2).mean()`. No error appears and the training makes no progress. Why?
 #    <details><summary>One answer</summary>The difference broadcasts to <code>(100, 100)</code>: every
 #    prediction against every target. The best the network can do then is to predict the mean of all
 #    targets.</details>
 # 3. Why does `x += 1` leave an earlier `y = x` alone for tensors, but not for NumPy arrays? Which is better
 #    for module 07?
-#    <details><summary>One answer</summary>A tensor has no <code>__iadd__</code>, so Python computes <code>x +
-#    1</code>, a new tensor, and binds the name to it. An array is changed in place. For a graph of operations
-#    it must be a new tensor: the old numbers may still be needed to compute a derivative.</details>
+#    <details><summary>One answer</summary>A tensor has no <code>__iadd__</code>, so Python computes
+#    <code>x + 1</code>, a new tensor, and binds the name to it. An array is changed in place. For a graph of
+#    operations it must be a new tensor: the old numbers may still be needed to compute a
+#    derivative.</details>
 # 4. Why is the sum of two int8 tensors, `a + b`, an int8 tensor, but `a.sum()` int64?
 #    <details><summary>One answer</summary>Two numbers rarely leave the range; a sum of thousands does so
 #    easily. The int8 range ends at 127. This is NumPy's choice, and the reason why the addition of two large
