@@ -90,6 +90,11 @@ def _count_with(old: str, new: str) -> str:
         ),
         ("\n\ntest_count()\n", "\n", "cell 'test-count' (line 37): a graded cell must end in the call"),
         (
+            "\n\ntest_count()",
+            "\n\ndef test_more():\n    test_count()\n\n\ntest_count()",
+            "cell 'test-count' (line 41): test_more is defined but never called; call it",
+        ),
+        (
             '"2 + 4 is 6"',
             '"2 + 4 is 6"\n    return 4',
             "cell 'test-count' (line 39): the test function returns a value",

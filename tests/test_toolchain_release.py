@@ -259,6 +259,12 @@ def test_given_code_and_short_lines_are_no_secrets(course: Project):
         ),
         (
             "02",
+            '"2 + 4 is 6"\n',
+            '"2 + 4 is 6"\n    print("good")\n',
+            "cell 'test-count' prints or returns something; a graded cell is silent",
+        ),
+        (
+            "02",
             'count([1.0, 2.0]) == 6.0, "2',
             'count(NUMBERS) == 6.0, "2',
             "cell 'test-count': the reference raises NameError: name 'NUMBERS' is not defined",

@@ -213,6 +213,9 @@ def _graded_ends_in_its_test(source: _Source) -> None:
                 last,
             )
             continue
+        used = {node.id for node in ast.walk(ast.parse(cell.source)) if isinstance(node, ast.Name)}
+        for name in sorted(set(tests) - used):
+            source.fail(index, f"{name} is defined but never called", "call it", tests[name].lineno - 1)
         for node in _own_nodes(tests[call.func.id]):
             if isinstance(node, (ast.Yield, ast.YieldFrom)):
                 source.fail(

@@ -268,6 +268,9 @@ def prove_reference(run: Run) -> list[str]:
         found.append(
             f"{cell_name(run.notebook.cells[error.index], error.index)}: the reference raises {error.line}"
         )
+    for index, cell in enumerate(run.notebook.cells):
+        if is_graded(cell) and any(output.output_type != "error" for output in cell.outputs):
+            found.append(f"{cell_name(cell, index)} prints or returns something; a graded cell is silent")
     for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
         if points != maximum:
             found.append(
