@@ -628,7 +628,8 @@ copied, shared = Tensor(array), Tensor.from_numpy(array)
 array[0] = 99.0
 print(copied)
 print(shared)
-print(Tensor([[1, 2, 3], [4, 5, 6]]), Tensor(2.5), Tensor([True]), Tensor(np.zeros((0, 3))))
+for data in ([[1, 2, 3], [4, 5, 6]], 2.5, [True], np.zeros((0, 3))):
+    print(Tensor(data))
 
 # %% [markdown]
 # The printed form names the data type where it is not the one you would expect: float64 here, because the
@@ -1374,10 +1375,14 @@ test_arithmetic()
 # And with a NumPy array on the left, which could subtract `x` element by element by itself?
 
 # %% tags=["demo", "raises-exception"]
-print(Tensor([6, 8]) * Tensor([[1], [-2]]), Tensor(7) / 2, Tensor(2) ** -1)
+print(Tensor([6, 8]) - Tensor([1, 4]), Tensor(7) / 2, Tensor(2) ** -1)
+print(Tensor([6, 8]) * Tensor([[1], [-2]]))
 x = Tensor([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
-print(10 - x, "   (10).__sub__(x) gives up, x.__rsub__(10) takes over")
-print(np.array([10.0, 20.0, 30.0]) - x, "   a Tensor, still", (np.array([10.0, 20.0, 30.0]) - x).dtype)
+print("10 - x: (10).__sub__(x) gives up, x.__rsub__(10) takes over")
+print(10 - x)
+left = np.array([10.0, 20.0, 30.0])
+print(f"array - x: the array steps back, too; the {left.dtype} array gives a {(left - x).dtype} tensor")
+print(left - x)
 try:
     x + Tensor([1.0, 2.0])
 except ValueError as error:
@@ -1994,13 +1999,14 @@ test_reductions()
 
 # %% tags=["demo", "raises-exception"]
 heights = Tensor([[1.60, 55.0], [1.75, 70.0], [1.90, 100.0]])
-print("columns:", heights.mean(axis=0).tolist())
+print("means of the columns:", heights.mean(axis=0))
 print(heights - heights.mean(axis=0))
 try:
     heights - heights.mean(axis=1)
 except ValueError as error:
     print("rows, without keepdims:", error)
-print("rows, with keepdims:", (heights - heights.mean(axis=1, keepdims=True)).tolist())
+print("rows, with keepdims:")
+print(heights - heights.mean(axis=1, keepdims=True))
 
 # %% [markdown]
 # The shape `(2,)` of the column means fits from the right without help; the row means, `(3,)`, need the 1.
@@ -2174,7 +2180,8 @@ x = Tensor([[1.0, 2.0, 3.0], [4.0, 5.0, 6.0]])
 a, b, c = x.reshape(3, 2), x.T, x.T.reshape(6)
 print("strides of x, x.T:", x.data.strides, x.T.data.strides)
 x[...] = 0
-print("a", a.tolist(), "\nb", b.tolist(), "\nc", c.tolist())
+for name, tensor in (("a", a), ("b", b), ("c", c)):
+    print(name, tensor.tolist())
 
 # %% [markdown]
 # `c` reads the memory in the order 1, 4, 2, 5, 3, 6: no single stride does that, so NumPy had to copy.
