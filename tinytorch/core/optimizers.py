@@ -52,13 +52,13 @@ def gradient_descent_step(parameter: Variable, learning_rate: float) -> None:
 
     Source: A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847.
     """
-    rate = check_number("learning_rate", learning_rate)
+    learning_rate = check_number("learning_rate", learning_rate)
     if parameter.grad is None:
         return
     gradient = parameter.grad.data.data
     if not np.all(np.isfinite(gradient)):
         raise ValueError("the gradient holds values that are not finite; the parameter was not moved")
-    parameter.data.data -= rate * gradient
+    parameter.data.data -= learning_rate * gradient
 
 
 def check_parameters(parameters: Iterable[Variable], where: str) -> list[Variable]:
@@ -108,7 +108,8 @@ def make_group(optimizer, group, number: int, defaults: dict) -> dict:
         raise ValueError(f"group {number} has no 'parameters'")
     unknown = [name for name in group if name not in defaults and name != "parameters"]
     if unknown:
-        raise ValueError(f"group {number} has an unknown hyper-parameter {unknown[0]!r}; known: {', '.join(defaults)}")
+        known = ", ".join(defaults)
+        raise ValueError(f"group {number} has an unknown hyper-parameter {unknown[0]!r}; known: {known}")
     members = check_parameters(group["parameters"], f"group {number}: parameters")
     options = {name: optimizer.check_hyperparameter(name, value)
                for name, value in group.items() if name != "parameters"}
@@ -149,7 +150,8 @@ def slices(state: dict, gradient: np.ndarray, parameter: np.ndarray, slice_size:
         gradient, parameter = gradient.reshape(-1), parameter.reshape(-1)
         arrays = {name: array.reshape(-1) for name, array in arrays.items()}
     for index in slice_indices(parameter.shape, slice_size):
-        yield {**rest, **{name: array[index] for name, array in arrays.items()}}, gradient[index], parameter[index]
+        part_state = {**rest, **{name: array[index] for name, array in arrays.items()}}
+        yield part_state, gradient[index], parameter[index]
 
 
 def keep_numbers(state: dict, before: dict, after: dict) -> None:
@@ -162,34 +164,38 @@ def keep_numbers(state: dict, before: dict, after: dict) -> None:
         if not isinstance(value, np.ndarray):
             state[name] = value
         elif value is not before.get(name):
-            raise TypeError(f"step_param put a new array into state[{name!r}]; make it in init_state, change it in place")
+            raise TypeError(
+                f"step_param replaced the array state[{name!r}]; make it in init_state, change it in place"
+            )
 
 
 class Optimizer:
     """Base of all optimizers: it owns the loop over parameters; a subclass writes the update of one.
 
-    A subclass defines `step_param`, the rule, and, if the rule remembers something, `init_state`. Both see plain
-    arrays and work elementwise and in place, so a parameter of more than `slice_size` elements arrives in slices.
+    A subclass defines `step_param`, the rule, and, if the rule remembers something, `init_state`. Both see
+    plain arrays and work elementwise and in place, so a parameter of more than `slice_size` elements arrives
+    in slices.
 
     Args:
         parameters: an iterable of Variables (float32 or float64 leaves), or of groups: dictionaries with
             "parameters" and any hyper-parameter that shall differ from those given here.
         learning_rate: size of the step; finite and not negative.
         weight_decay: λ of an L2 penalty, added to the gradient as λ·p; or an object with a method
-            `apply(gradient, group, parameter)` that returns the gradient to use, elementwise and without changing
-            `gradient`; it may change `parameter`.
+            `apply(gradient, group, parameter)` that returns the gradient to use, elementwise and without
+            changing `gradient`; it may change `parameter`.
         hyperparameters: further numbers that the subclass's rule needs.
 
     Attributes:
         param_groups: the groups; changing a number in one takes effect at the next step.
-        state: for each parameter that has been updated, a dictionary with `"update_count"` and the rule's arrays.
+        state: for each parameter that has been updated, a dictionary with `"update_count"` and the rule's
+            arrays.
         step_count: number of calls of `step`, whether or not a parameter had a gradient.
 
     Raises:
         TypeError: a single Variable, something that is not a Variable, a data type other than float32 and
             float64, a hyper-parameter that is not a number.
-        ValueError: no parameters, the same one twice, one that is not a leaf, an unknown hyper-parameter, or one that is
-            negative or not finite.
+        ValueError: no parameters, the same one twice, one that is not a leaf, an unknown hyper-parameter, or
+            one that is negative or not finite.
 
     Example:
         >>> class Signs(Optimizer):
@@ -203,9 +209,11 @@ class Optimizer:
         [0.5, 2.5]
     """
 
-    slice_size = 128 * 1024  # elements; slices of this size stay in the cache from one line of a rule to the next
+    slice_size = 128 * 1024  # elements; such slices stay in the cache from one line of a rule to the next
 
-    def __init__(self, parameters: Iterable, learning_rate: float = 0.01, weight_decay=0.0, **hyperparameters):
+    def __init__(
+        self, parameters: Iterable, learning_rate: float = 0.01, weight_decay=0.0, **hyperparameters
+    ):
         defaults = {"learning_rate": learning_rate, "weight_decay": weight_decay, **hyperparameters}
         self.param_groups = make_groups(self, parameters, defaults)
         self.state: dict[Variable, dict] = {}
@@ -232,8 +240,8 @@ class Optimizer:
 
         Raises:
             TypeError: it is not a number.
-            ValueError: it is negative or not finite, or the name begins with "beta" (the memory of a moving average)
-                and it is not below 1.
+            ValueError: it is negative or not finite, or the name begins with "beta" (the memory of a moving
+                average) and it is not below 1.
         """
         if name == "weight_decay" and callable(getattr(value, "apply", None)):
             return value
@@ -261,9 +269,9 @@ class Optimizer:
         """The rule: update `parameter` and the arrays of `state` in place, elementwise.
 
         Args:
-            state: what `init_state` made, and `"update_count"`: the updates of this parameter, this one included.
-                Arrays are changed in place, never replaced. A Python number may be replaced; every slice of a
-                large parameter begins with the number of before.
+            state: what `init_state` made, and `"update_count"`: the updates of this parameter, this one
+                included. Arrays are changed in place, never replaced. A Python number may be replaced; every
+                slice of a large parameter begins with the number of before.
             group: the hyper-parameters.
             gradient: array of the parameter's shape, weight decay included; only read.
             parameter: array to change.
@@ -289,7 +297,8 @@ class Optimizer:
         Raises:
             NotImplementedError: the class has no update rule.
             TypeError: a gradient is not a Variable.
-            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing has moved.
+            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing
+                has moved.
         """
         loss = None if closure is None else closure()
         self.check_gradients()
@@ -310,7 +319,7 @@ class Optimizer:
         return gradient
 
     def update(self, group: dict, parameter: Variable) -> None:
-        """Update one parameter: make its state if it has none, count, and apply the rule, in slices if it is large."""
+        """Update one parameter: make its state if need be, count, apply the rule, in slices if it is large."""
         array, gradient = parameter.data.data, parameter.grad.data.data
         state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
@@ -334,7 +343,8 @@ class Optimizer:
             if gradient is None:
                 continue
             if not isinstance(gradient, Variable):
-                raise TypeError(f"the gradient of parameter {i} is a {type(gradient).__name__}, not a Variable")
+                kind = type(gradient).__name__
+                raise TypeError(f"the gradient of parameter {i} is a {kind}, not a Variable")
             if gradient.data.data.shape != parameter.data.data.shape:
                 raise ValueError(f"the gradient of parameter {i} has shape {gradient.data.data.shape}, "
                                  f"the parameter has shape {parameter.data.data.shape}")
@@ -351,8 +361,10 @@ class Optimizer:
         position = {parameter: i for i, parameter in enumerate(self.parameters)}
         return {
             "step_count": self.step_count,
-            "param_groups": [copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
-                             for group in self.param_groups],
+            "param_groups": [
+                copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
+                for group in self.param_groups
+            ],
             "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()},
         }
 
@@ -394,13 +406,14 @@ def saved_groups(optimizer: Optimizer, saved) -> list[dict]:
     """The hyper-parameters of each saved group; an error where a group does not fit the optimizer's."""
     count = len(saved) if isinstance(saved, (list, tuple)) else "no list of"
     if count != len(optimizer.param_groups):
-        raise ValueError(f"the state dictionary has {count} groups, the optimizer {len(optimizer.param_groups)}")
+        wanted = len(optimizer.param_groups)
+        raise ValueError(f"the state dictionary has {count} groups, the optimizer {wanted}")
     positions = iter(range(len(optimizer.parameters)))
     result = []
     for i, (group, other) in enumerate(zip(optimizer.param_groups, saved)):
         if not isinstance(other, dict) or other.keys() != group.keys():
             names = list(other) if isinstance(other, dict) else type(other).__name__
-            raise ValueError(f"group {i} of the state dictionary holds {names}, the optimizer's {list(group)}")
+            raise ValueError(f"group {i} of the state dictionary holds {names}, but must hold {list(group)}")
         expected = list(itertools.islice(positions, len(group["parameters"])))
         if other["parameters"] != expected:
             raise ValueError(f"group {i} of the state dictionary has the parameters {other['parameters']}, "
@@ -422,7 +435,8 @@ def saved_state(optimizer: Optimizer, group: dict, position: int, saved) -> dict
     optimizer.init_state(fresh, group, parameter)
     saved = {name: plain_number(value, fresh.get(name)) for name, value in saved.items()}
     if not is_count(saved["update_count"], 1):
-        raise ValueError(f"{where}: update_count must be a count of at least 1, got {saved['update_count']!r}")
+        count = saved["update_count"]
+        raise ValueError(f"{where}: update_count must be a count of at least 1, got {count!r}")
     for name, value in saved.items():
         wanted = fresh.get(name, parameter)
         if name in fresh and isinstance(value, np.ndarray) != isinstance(wanted, np.ndarray):
@@ -477,12 +491,14 @@ class SGD(Optimizer):
         0.71
         0.439
 
-    Sources: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; I. Sutskever, J. Martens,
-    G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep learning", 2013, equations 1 and 2
-    (there the learning rate stands inside the velocity).
+    Sources: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; I.
+    Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
+    learning", 2013, equations 1 and 2 (there the learning rate stands inside the velocity).
     """
 
-    def __init__(self, parameters: Iterable, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay=0.0):
+    def __init__(
+        self, parameters: Iterable, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay=0.0
+    ):
         super().__init__(parameters, learning_rate, weight_decay, momentum=momentum)
 
     def is_initialized(self, state: dict, group: dict) -> bool:
@@ -522,8 +538,8 @@ class Adam(Optimizer):
         beta1: β₁ in [0, 1), memory of the average gradient.
         beta2: β₂ in [0, 1), memory of the average squared gradient.
         epsilon: ε, added to the root; gradients far below it hardly move a parameter.
-        weight_decay: λ of an L2 penalty, which enters the gradient before the moments (unlike AdamW); or an object with
-            `apply`, see `Optimizer`.
+        weight_decay: λ of an L2 penalty, which enters the gradient before the moments (unlike AdamW); or an
+            object with `apply`, see `Optimizer`.
 
     Raises:
         TypeError, ValueError: see `Optimizer`; also for a beta outside [0, 1).
@@ -539,8 +555,15 @@ class Adam(Optimizer):
     Source: D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
     """
 
-    def __init__(self, parameters: Iterable, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-                 epsilon: float = 1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Iterable,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay=0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
     def init_state(self, state: dict, group: dict, parameter: np.ndarray) -> None:
@@ -563,19 +586,23 @@ class Adam(Optimizer):
     @property
     def first_moment(self) -> dict[Variable, np.ndarray]:
         """m of each parameter that has been updated."""
-        return {parameter: state["first_moment"] for parameter, state in self.state.items() if "first_moment" in state}
+        return {parameter: state["first_moment"] for parameter, state in self.state.items()
+                if "first_moment" in state}
 
     @property
     def second_moment(self) -> dict[Variable, np.ndarray]:
         """v of each parameter that has been updated."""
-        return {parameter: state["second_moment"] for parameter, state in self.state.items() if "second_moment" in state}
+        return {parameter: state["second_moment"] for parameter, state in self.state.items()
+                if "second_moment" in state}
 
 
 class Schedule:
-    """Base of schedules: it sets the learning rate of every group at the start of every epoch; a subclass writes `factor`.
+    """Base of schedules: it sets every group's learning rate at the start of an epoch; a subclass writes
+    `factor`.
 
-    Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A subclass with
-    options keeps them in attributes called like its constructor's arguments; then `state_dict` finds them.
+    Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A
+    subclass with options keeps them in attributes called like its constructor's arguments; then `state_dict`
+    finds them.
 
     Args:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
@@ -607,7 +634,7 @@ class Schedule:
         self.step_count = 0
 
     def factor(self, epoch: int) -> float:
-        """What the initial rates are multiplied with in an epoch, 0 being the first; depends on nothing else."""
+        """What the initial rates are multiplied with in an epoch (0 is the first); of nothing else."""
         raise NotImplementedError(f"{type(self).__name__} has no rule: define factor")
 
     @property
@@ -627,11 +654,11 @@ class Schedule:
             group["learning_rate"] = initial * self.factor(self.epoch)
 
     def get_lr(self) -> float:
-        """The rate of the first group as the schedule has it; the initial rate times `factor(0)` before the first `step()`."""
+        """The rate of the first group as the schedule has it; before the first `step()`, that of epoch 0."""
         return self.initial_lr * self.factor(self.epoch)
 
     def state_dict(self) -> dict:
-        """Everything needed to continue later; the optimizer's present rates are in its own `state_dict()`."""
+        """Everything needed to continue later; the present rates are in the optimizer's `state_dict()`."""
         return copy.deepcopy({name: value for name, value in vars(self).items() if name != "optimizer"})
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -648,7 +675,9 @@ class Schedule:
         rates, count = options.pop("initial_lrs"), options.pop("step_count")
         groups = self.optimizer.param_groups
         if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
-            raise ValueError(f"initial_lrs must be a list of {len(groups)} rates, one for each group; got {rates!r}")
+            raise ValueError(
+                f"initial_lrs must be a list of rates, one for each of {len(groups)} groups; got {rates!r}"
+            )
         if not is_count(count, 0):
             raise ValueError(f"step_count must be a count, got {count!r}")
         rates = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
@@ -659,8 +688,9 @@ class Schedule:
 class StepLR(Schedule):
     """Schedule: multiply the learning rate by gamma after every `step_size` epochs.
 
-    After the k-th call of `step()`, k ≥ 1, each group's rate is  initial · gamma^((k − 1) // step_size): call it at
-    the *start* of every epoch. (PyTorch's StepLR, called at the end of an epoch, has the exponent k // step_size.)
+    After the k-th call of `step()`, k ≥ 1, each group's rate is  initial · gamma^((k − 1) // step_size): call
+    it at the *start* of every epoch. (PyTorch's StepLR, called at the end of an epoch, has the exponent k //
+    step_size.)
 
     Args:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
@@ -727,25 +757,28 @@ def fit_line(w: Variable, b: Variable, optimizer: Optimizer, schedule, x_data, y
             optimizer.step()
 
 
-def train_simple_model(x_data=None, y_data=None, epochs: int = 60, scheduler=StepLR) -> tuple[float, float, float, float]:
+def train_simple_model(
+    x_data=None, y_data=None, epochs: int = 60, scheduler=StepLR
+) -> tuple[float, float, float, float]:
     """A complete training: fit a line with SGD and with Adam, each under a schedule.
 
-    Both fits start at w = 0.1, b = 0 and see one example at a time: SGD with rate 0.01 and momentum 0.9, Adam with
-    rate 0.1.
+    Both fits start at w = 0.1, b = 0 and see one example at a time: SGD with rate 0.01 and momentum 0.9, Adam
+    with rate 0.1.
 
     Args:
         x_data: numbers; by default 1, 2, 3, 4, 5.
         y_data: as many numbers; by default 2·x + 1.
         epochs: passes through the data, at least 0.
-        scheduler: called as `scheduler(optimizer, step_size=30, gamma=0.5)`, once for each optimizer; `step()` of what it
-            returns opens every epoch.
+        scheduler: called as `scheduler(optimizer, step_size=30, gamma=0.5)`, once for each optimizer;
+            `step()` of what it returns opens every epoch.
 
     Returns:
         `(sgd_w, sgd_b, adam_w, adam_b)`, Python floats.
 
     Raises:
         TypeError: epochs is not an integer, or the data hold something that is not a number.
-        ValueError: only one of x_data and y_data is given, they differ in length or are empty, or epochs is negative.
+        ValueError: only one of x_data and y_data is given, they differ in length or are empty, or epochs is
+            negative.
 
     Example:
         >>> sgd_w, sgd_b, adam_w, adam_b = train_simple_model()
@@ -757,7 +790,8 @@ def train_simple_model(x_data=None, y_data=None, epochs: int = 60, scheduler=Ste
     x_data = [float(x) for x in ((1, 2, 3, 4, 5) if x_data is None else x_data)]
     y_data = [2 * x + 1 for x in x_data] if y_data is None else [float(y) for y in y_data]
     if len(x_data) != len(y_data) or not x_data:
-        raise ValueError(f"x_data and y_data need as many numbers each, at least one; got {len(x_data)} and {len(y_data)}")
+        counts = f"{len(x_data)} and {len(y_data)}"
+        raise ValueError(f"x_data and y_data need as many numbers each, at least one; got {counts}")
     if isinstance(epochs, bool) or not isinstance(epochs, numbers.Integral):
         raise TypeError(f"epochs must be an integer, got {epochs!r}")
     if epochs < 0:

@@ -24,13 +24,14 @@
 # | **It exports to** | `tinytorch/core/optimizers.py`; module 09 trains networks with it, module 10 adds further rules |
 # | **Points** | 118, in small graded pieces; run each test right after its exercise |
 #
-# Module 07 answers the question *which way is down?*: after `loss.backward()` every parameter knows its gradient.
-# This module answers the next one: *how far do I go?* You will see why one fixed answer for all parameters fails, and
-# build the three ideas that deep learning uses instead: let steps gather speed (momentum), give each parameter a step
-# of its own (Adam), and take smaller steps as you get closer (schedules).
+# Module 07 answers the question *which way is down?*: after `loss.backward()` every parameter knows its
+# gradient. This module answers the next one: *how far do I go?* You will see why one fixed answer for all
+# parameters fails, and build the three ideas that deep learning uses instead: let steps gather speed
+# (momentum), give each parameter a step of its own (Adam), and take smaller steps as you get closer
+# (schedules).
 #
-# A word on the rhythm. Most ideas begin with a **prediction**: commit to an answer before you run the cell below it. A wrong
-# prediction that you made is worth more than a right figure that you only looked at.
+# A word on the rhythm. Most ideas begin with a **prediction**: commit to an answer before you run the cell
+# below it. A wrong prediction that you made is worth more than a right figure that you only looked at.
 
 # %%
 #| default_exp core.optimizers
@@ -51,9 +52,10 @@ from tinytorch.core.autograd import Variable, add, multiply, subtract
 from tinytorch.core.tensor import Tensor
 
 # %% [markdown]
-# The next cell holds what the figures and checks of this chapter share. None of it is exported: it belongs to the lesson,
-# not to the library. Two names are worth knowing: `leaf(values, gradient)` makes a parameter with a given gradient, and
-# `walk(make_optimizer, steps)` lets an optimizer run on a surface and returns the points it went through.
+# The next cell holds what the figures and checks of this chapter share. None of it is exported: it belongs to
+# the lesson, not to the library. Two names are worth knowing: `leaf(values, gradient)` makes a parameter with
+# a given gradient, and `walk(make_optimizer, steps)` lets an optimizer run on a surface and returns the
+# points it went through.
 
 # %% nbgrader={"grade": false, "grade_id": "optimizers-setup", "locked": true, "schema_version": 3, "solution": false, "task": false}
 import time
@@ -71,7 +73,7 @@ START = (-8.0, -1.8)
 
 
 def ravine(x, y):
-    """A long valley with steep walls: curvature 0.2 along x, 4 along y. Takes numbers, arrays or Variables."""
+    """A long valley with steep walls: curvature 0.2 along x, 4 along y; of numbers, arrays or Variables."""
     return 0.1 * x**2 + 2 * y**2
 
 
@@ -110,22 +112,24 @@ def label_axes(axes, x="x", y="y", title="") -> None:
 # %% [markdown]
 # ## 1. One rate for every direction
 #
-# **The problem.** A loss with two parameters is a landscape, and the gradient points straight uphill. So walk against it:
+# **The problem.** A loss with two parameters is a landscape, and the gradient points straight uphill. So walk
+# against it:
 #
 # $$p \leftarrow p - \eta\, g$$
 #
-# where $p$ is a parameter, $g$ the gradient of the loss with respect to $p$, and $\eta$ (eta) the **learning rate**, a
-# positive number you choose. The rule is Cauchy's (1847), and everything in this chapter grows out of it.
+# where $p$ is a parameter, $g$ the gradient of the loss with respect to $p$, and $\eta$ (eta) the **learning
+# rate**, a positive number you choose. The rule is Cauchy's (1847), and everything in this chapter grows out
+# of it.
 #
 # Take the plainest landscape that causes trouble, a long valley with steep walls:
 #
 # $$f(x, y) = 0.1\,x^2 + 2\,y^2, \qquad \frac{\partial f}{\partial x} = 0.2\,x, \qquad \frac{\partial f}{\partial y} = 4\,y$$
 #
-# Its minimum is at $(0, 0)$. The second derivatives, 0.2 and 4, are called **curvatures**: along $y$ the ground bends
-# twenty times as sharply as along $x$.
+# Its minimum is at $(0, 0)$. The second derivatives, 0.2 and 4, are called **curvatures**: along $y$ the
+# ground bends twenty times as sharply as along $x$.
 #
-# **Predict first.** We start at $(-8, -1.8)$ and take 20 steps. Does the walk reach the minimum with $\eta = 0.4$? With
-# $\eta = 0.6$? Write down two answers, then run the cell.
+# **Predict first.** We start at $(-8, -1.8)$ and take 20 steps. Does the walk reach the minimum with $\eta =
+# 0.4$? With $\eta = 0.6$? Write down two answers, then run the cell.
 
 # %% tags=["demo", "raises-exception"]
 def plain_walk(rate, steps):
@@ -145,23 +149,27 @@ for axes, rate, steps, color in zip(panels, (0.4, 0.6), (20, 4), (plotting.BLUE,
     axes.plot(0, 0, "*", color=plotting.BLACK, markersize=10)
     label_axes(axes, title=f"learning rate {rate}: {steps} steps")
 panels[1].set_ylabel("")
-plotting.show(figure, "Two contour maps of a valley. At learning rate 0.4 the path zigzags a little, then creeps along the "
-                      "floor and stops short of the minimum; at 0.6 it leaps from wall to wall, farther out at each step.")
+plotting.show(
+    figure,
+    "Two contour maps of a valley. At learning rate 0.4 the path zigzags a little, then creeps along the "
+    "floor and stops short of the minimum; at 0.6 it leaps from wall to wall, farther out at each step.",
+)
 
 # %% [markdown]
-# At 0.4 the walk is stable but slow: after 20 steps it is still short of the star. At 0.6 it takes four steps to leave
-# the valley for good. The step from "too slow" to "explodes" is a factor of 1.5.
+# At 0.4 the walk is stable but slow: after 20 steps it is still short of the star. At 0.6 it takes four steps
+# to leave the valley for good. The step from "too slow" to "explodes" is a factor of 1.5.
 #
 # **Why.** On this surface each coordinate goes its own way. Put the gradient into the rule:
 #
 # $$x \leftarrow x - \eta \cdot 0.2\,x = (1 - 0.2\,\eta)\,x \qquad\qquad y \leftarrow y - \eta \cdot 4\,y = (1 - 4\,\eta)\,y$$
 #
-# A step multiplies each coordinate by a **factor** $1 - \eta \cdot \text{curvature}$. The walk settles only where every factor
-# lies between $-1$ and $1$; a negative factor means that the coordinate changes sides at every step.
+# A step multiplies each coordinate by a **factor** $1 - \eta \cdot \text{curvature}$. The walk settles only
+# where every factor lies between $-1$ and $1$; a negative factor means that the coordinate changes sides at
+# every step.
 #
-# *By hand.* At $\eta = 0.4$: $x$ has factor $1 - 0.08 = 0.92$, $y$ has $1 - 1.6 = -0.6$. So $y$ swings from side to side
-# and shrinks, $-1.8 \to 1.08 \to -0.648$. At $\eta = 0.6$: $x$ has 0.88, but $y$ has $1 - 2.4 = -1.4$, and the swing grows:
-# $-1.8 \to 2.52 \to -3.528$.
+# *By hand.* At $\eta = 0.4$: $x$ has factor $1 - 0.08 = 0.92$, $y$ has $1 - 1.6 = -0.6$. So $y$ swings from
+# side to side and shrinks, $-1.8 \to 1.08 \to -0.648$. At $\eta = 0.6$: $x$ has 0.88, but $y$ has $1 - 2.4 =
+# -1.4$, and the swing grows: $-1.8 \to 2.52 \to -3.528$.
 
 # %% tags=["demo", "raises-exception"]
 rates = np.linspace(0, 0.7, 141)
@@ -179,8 +187,11 @@ for rate in (0.4, 0.6):
     axes.annotate(f"{factor:.1f}", (rate, factor), (8, 4), textcoords="offset points")
 axes.set_xlim(0, 0.7)
 label_axes(axes, "learning rate η", "factor per step")
-plotting.show(figure, "The factor by which one step multiplies each coordinate, against the learning rate. The line for y falls "
-                      "steeply and leaves the band between -1 and 1 at rate 0.5; the line for x stays close to 1.")
+plotting.show(
+    figure,
+    "The factor by which one step multiplies each coordinate, against the learning rate. The line for y "
+    "falls steeply and leaves the band between -1 and 1 at rate 0.5; the line for x stays close to 1.",
+)
 
 best_rate = 2 / (0.2 + 4)
 print(f"stable below 2/4 = {2 / 4}; best rate 2/(0.2 + 4) = {best_rate:.3f}, "
@@ -190,34 +201,37 @@ print(f"stable below 2/4 = {2 / 4}; best rate 2/(0.2 + 4) = {best_rate:.3f}, "
 # This is the **learning-rate dilemma**, and the rest of the chapter answers it:
 #
 # - The *steepest* direction sets the limit: $\eta < 2 / 4$, or the walk explodes.
-# - The *flattest* direction sets the pace: at that limit the distance along $x$ shrinks by only a tenth a step.
-# - Even the best single rate, $2/(0.2 + 4) \approx 0.476$, makes both factors $\pm 0.905$. With curvatures 1 and 1,000, as in real
-#   networks, that becomes $\pm 0.998$.
+# - The *flattest* direction sets the pace: at that limit the distance along $x$ shrinks by only a tenth a
+#   step.
+# - Even the best single rate, $2/(0.2 + 4) \approx 0.476$, makes both factors $\pm 0.905$. With curvatures 1
+#   and 1,000, as in real networks, that becomes $\pm 0.998$.
 #
-# One number has to serve every direction. Momentum gets more out of that one number; Adam gives every parameter its own.
+# One number has to serve every direction. Momentum gets more out of that one number; Adam gives every
+# parameter its own.
 
 # %% [markdown]
 # ## 2. Gradient descent
 #
-# **One step, by hand.** Parameter 2.0, gradient 0.5, rate 0.1: the step is $0.1 \cdot 0.5 = 0.05$, downhill, so
-# $2.0 - 0.05 = 1.95$. Parameter 1.0, gradient $-0.2$: the loss falls as the parameter grows, so the step goes up,
-# $1.0 - 0.1 \cdot (-0.2) = 1.02$. A parameter that has no gradient (`parameter.grad is None`: it took no part in the
-# loss) stays where it is.
+# **One step, by hand.** Parameter 2.0, gradient 0.5, rate 0.1: the step is $0.1 \cdot 0.5 = 0.05$, downhill,
+# so $2.0 - 0.05 = 1.95$. Parameter 1.0, gradient $-0.2$: the loss falls as the parameter grows, so the step
+# goes up, $1.0 - 0.1 \cdot (-0.2) = 1.02$. A parameter that has no gradient (`parameter.grad is None`: it
+# took no part in the loss) stays where it is.
 #
-# **Where the numbers are.** A `Variable` holds a `Tensor`, which holds a NumPy array; its gradient is again a `Variable`. So
+# **Where the numbers are.** A `Variable` holds a `Tensor`, which holds a NumPy array; its gradient is again a
+# `Variable`. So
 #
 # | you want | you write |
 # |---|---|
 # | the parameter's array | `parameter.data.data` |
 # | its gradient's array | `parameter.grad.data.data` |
 #
-# **A trap worth knowing.** One gradient that is not a number (`nan`) or is infinite turns the parameter into garbage, and
-# every later step spreads it, silently. A step that refuses such a gradient costs you an error message; one that
-# does not costs you a night of training.
+# **A trap worth knowing.** One gradient that is not a number (`nan`) or is infinite turns the parameter into
+# garbage, and every later step spreads it, silently. A step that refuses such a gradient costs you an error
+# message; one that does not costs you a night of training.
 #
-# First a small helper that is given: whatever you pass as a rate becomes a plain Python `float`. This matters more than
-# it seems. NumPy numbers such as `np.float64(0.1)` carry a data type, and multiplying a float32 array by one yields float64:
-# twice the memory, silently. A Python float adapts to the array.
+# First a small helper that is given: whatever you pass as a rate becomes a plain Python `float`. This matters
+# more than it seems. NumPy numbers such as `np.float64(0.1)` carry a data type, and multiplying a float32
+# array by one yields float64: twice the memory, silently. A Python float adapts to the array.
 
 # %%
 #| exporti
@@ -238,13 +252,14 @@ def check_number(name: str, value) -> float:
 #
 # easy · about 15 minutes · 5 to 6 lines
 #
-# Complete `gradient_descent_step`. `rate` is the learning rate, already checked.
+# Complete `gradient_descent_step`. The learning rate has been checked and is a Python float.
 #
 # 1. If the parameter has no gradient, return and change nothing.
 # 2. If any element of the gradient is not finite, raise a `ValueError` that says so, before anything changes.
 # 3. Move the parameter: $p \leftarrow p - \eta\,g$. Leave the gradient as it is.
 #
-# You may change the array in place or assign a new `Tensor` to `parameter.data`; keep the data type either way.
+# You may change the array in place or assign a new `Tensor` to `parameter.data`; keep the data type either
+# way.
 #
 # <details><summary>Hint 1: finite</summary>
 #
@@ -252,8 +267,8 @@ def check_number(name: str, value) -> float:
 # </details>
 # <details><summary>Hint 2: in place</summary>
 #
-# `a = a - b` makes a new array and binds the name `a` to it; the parameter still holds the old one. `a -= b` writes into
-# the array that everybody shares.
+# `a = a - b` makes a new array and binds the name `a` to it; the parameter still holds the old one. `a -= b`
+# writes into the array that everybody shares.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "gradient-descent-function", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -278,24 +293,28 @@ def gradient_descent_step(parameter: Variable, learning_rate: float) -> None:
 
     Source: A. Cauchy, "Méthode générale pour la résolution des systèmes d'équations simultanées", 1847.
     """
-    rate = check_number("learning_rate", learning_rate)
+    learning_rate = check_number("learning_rate", learning_rate)
     ### BEGIN SOLUTION
     if parameter.grad is None:
         return
     gradient = parameter.grad.data.data
     if not np.all(np.isfinite(gradient)):
         raise ValueError("the gradient holds values that are not finite; the parameter was not moved")
-    parameter.data.data -= rate * gradient
+    parameter.data.data -= learning_rate * gradient
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "test-gradient-descent", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_gradient_descent():
     for start, gradient, expected in ((2.0, 0.5, 1.95), (1.0, -0.2, 1.02)):
         weight = leaf(start, gradient)
-        expect_equal("what gradient_descent_step returns", gradient_descent_step(weight, 0.1), None, "it only moves")
+        expect_equal(
+            "what gradient_descent_step returns", gradient_descent_step(weight, 0.1), None, "it only moves"
+        )
         expect_close(f"{start} with gradient {gradient} at rate 0.1", weight, expected,
                      "is the step learning_rate * gradient, and subtracted?")
-        expect_close("the gradient after the step", weight.grad, gradient, "the gradient is read, never changed")
+        expect_close(
+            "the gradient after the step", weight.grad, gradient, "the gradient is read, never changed"
+        )
 
     idle = leaf([3.0, -1.0])
     gradient_descent_step(idle, 0.5)
@@ -313,13 +332,17 @@ def test_gradient_descent():
         weight = leaf([1.0, 2.0], [1.0, -1.0], dtype)
         gradient_descent_step(weight, np.float64(0.5))
         expect_equal(f"data type of a {dtype.__name__} parameter", weight.data.data.dtype, np.dtype(dtype),
-                     "the NumPy rate must not widen the parameter: use `rate`")
+                     "the parameter must not be widened")
         expect_close(f"a {dtype.__name__} parameter", weight, [0.5, 2.5])
 
     for bad in (np.nan, np.inf, -np.inf):
         weight = leaf([1.0, 2.0, 3.0], [0.5, bad, 0.5])
-        expect_raises(f"a gradient with one element {bad}", ValueError, lambda: gradient_descent_step(weight, 0.1),
-                      cause="check every element with np.isfinite before you move anything")
+        expect_raises(
+            f"a gradient with one element {bad}",
+            ValueError,
+            lambda: gradient_descent_step(weight, 0.1),
+            cause="check every element with np.isfinite before you move anything",
+        )
         expect_close(f"the parameter after a gradient of {bad} was refused", weight, [1.0, 2.0, 3.0],
                      "raise first, move afterwards")
 
@@ -327,8 +350,9 @@ def test_gradient_descent():
 test_gradient_descent()
 
 # %% [markdown]
-# **Use it.** The ravine again, this time as a user would do it: the loss is computed with Variables, `backward()` finds the
-# gradient, your function takes the step. On the left a careful rate, on the right the best one there is.
+# **Use it.** The ravine again, this time as a user would do it: the loss is computed with Variables,
+# `backward()` finds the gradient, your function takes the step. On the left a careful rate, on the right the
+# best one there is.
 
 # %% tags=["demo", "raises-exception"]
 def descend(rate, steps):
@@ -350,27 +374,32 @@ for axes, (rate, path), color in zip(panels, paths.items(), (plotting.GREEN, plo
     axes.plot(0, 0, "*", color=plotting.BLACK, markersize=10)
     label_axes(axes, title=f"rate {rate}: {np.hypot(*path[-1]):.2f} left after 30 steps")
 panels[1].set_ylabel("")
-plotting.show(figure, "Gradient descent on the valley with 30 steps. At rate 0.1 it drops to the floor at once and then crawls; at "
-                      "0.476 it zigzags across the valley for a long time and ends much closer to the minimum.")
+plotting.show(
+    figure,
+    "Gradient descent on the valley with 30 steps. At rate 0.1 it drops to the floor at once and then "
+    "crawls; at 0.476 it zigzags across the valley for a long time and ends much closer to the minimum.",
+)
 
 # %% [markdown]
-# Both walks are gradient descent done right. The left one is the *slow valley*: quick down the wall, then it crawls, because
-# along the floor the gradient is small and so is the step. The right one *oscillates*: it pays for its long strides along $x$
-# by overshooting along $y$.
+# Both walks are gradient descent done right. The left one is the *slow valley*: quick down the wall, then it
+# crawls, because along the floor the gradient is small and so is the step. The right one *oscillates*: it
+# pays for its long strides along $x$ by overshooting along $y$.
 
 # %% [markdown]
 # ## 3. One loop for all optimizers
 #
 # A network has many parameters, and every rule in this chapter does the same things around its one line of
-# mathematics: go through the parameters, skip those without a gradient, remember something for each, count. Write that loop once,
-# in a base class, and a new optimizer is three lines long. Two things deserve a closer look first.
+# mathematics: go through the parameters, skip those without a gradient, remember something for each, count.
+# Write that loop once, in a base class, and a new optimizer is three lines long. Two things deserve a closer
+# look first.
 #
 # ### Why gradients must be cleared
 #
-# Module 07 *adds* each new gradient to the one that is there, since a value used twice needs both contributions.
+# Module 07 *adds* each new gradient to the one that is there, since a value used twice needs both
+# contributions.
 #
-# **Predict first.** $\text{loss} = 3w$, so its gradient is 3. You call `backward()` on it, do nothing else, compute the loss again and call
-# `backward()` again. What is `w.grad`?
+# **Predict first.** $\text{loss} = 3w$, so its gradient is 3. You call `backward()` on it, do nothing else,
+# compute the loss again and call `backward()` again. What is `w.grad`?
 
 # %% tags=["demo", "raises-exception"]
 w = Variable(1.0)
@@ -383,25 +412,29 @@ multiply(w, 3.0).backward()
 print(f"first backward: {first}, second: {second}, after clearing: {w.grad.data.item()}")
 
 # %% [markdown]
-# 6.0: the old gradient is still in there. A loop that forgets to clear takes steps that are too long and point in
-# directions that were right long ago. So every optimizer has `zero_grad()`, and every training loop calls it once per step.
-# Setting `grad` to `None`, rather than to zeros, frees the memory and marks the parameter as "took no part":
-# then an optimizer with memory leaves it alone, instead of moving it on by a gradient of 0.
+# 6.0: the old gradient is still in there. A loop that forgets to clear takes steps that are too long and
+# point in directions that were right long ago. So every optimizer has `zero_grad()`, and every training loop
+# calls it once per step. Setting `grad` to `None`, rather than to zeros, frees the memory and marks the
+# parameter as "took no part": then an optimizer with memory leaves it alone, instead of moving it on by a
+# gradient of 0.
 #
 # ### Groups and state
 #
 # Two more words that you will meet in every framework:
 #
-# - A **parameter group** is a dictionary: some parameters and the hyper-parameters they share. (A **hyper-parameter** is a number *you*
-#   choose, such as the learning rate; a parameter is one that training finds.) Most programs have one group. Several let the last
-#   layer learn faster than the first, or keep biases free of weight decay.
-# - The **state** is what a rule remembers about one parameter from step to step: for momentum an array of its shape, for Adam two.
-#   It is made when the parameter is first updated, so an optimizer costs nothing until it is used.
+# - A **parameter group** is a dictionary: some parameters and the hyper-parameters they share. (A
+#   **hyper-parameter** is a number *you* choose, such as the learning rate; a parameter is one that training
+#   finds.) Most programs have one group. Several let the last layer learn faster than the first, or keep
+#   biases free of weight decay.
+# - The **state** is what a rule remembers about one parameter from step to step: for momentum an array of its
+#   shape, for Adam two. It is made when the parameter is first updated, so an optimizer costs nothing until
+#   it is used.
 #
 # ### Weight decay
 #
-# **Weight decay** is a pull towards zero. Add $\tfrac{\lambda}{2} p^2$ to the loss for every parameter: large weights become
-# expensive, and the network finds a simpler answer. You need not touch the loss, because the gradient of that term is $\lambda p$:
+# **Weight decay** is a pull towards zero. Add $\tfrac{\lambda}{2} p^2$ to the loss for every parameter: large
+# weights become expensive, and the network finds a simpler answer. You need not touch the loss, because the
+# gradient of that term is $\lambda p$:
 #
 # $$g \leftarrow g + \lambda\, p$$
 #
@@ -413,14 +446,16 @@ p = Variable(3.0)
 decay = 0.1
 loss = add(multiply(0.5, p), multiply(decay / 2, multiply(p, p)))
 loss.backward()
-print(f"gradient of 0.5 p + 0.1/2 p² at p = 3, by autograd: {p.grad.data.item():.3f};  by the rule: {0.5 + decay * 3.0:.3f}")
+print(f"gradient of 0.5 p + 0.1/2 p² at p = 3, by autograd: {p.grad.data.item():.3f}")
+print(f"g + λ p, by the rule:                           {0.5 + decay * 3.0:.3f}")
 
 # %% [markdown]
 # ### The plumbing (given)
 #
-# Some cells are given, since they are good housekeeping rather than optimization; skim them now and come back when you wonder.
-# The first turns whatever a user passes into groups and refuses, with one clear line, what cannot work. Why is a parameter that
-# appears twice refused? Because it would move twice per step, at twice the rate you asked for.
+# Some cells are given, since they are good housekeeping rather than optimization; skim them now and come back
+# when you wonder. The first turns whatever a user passes into groups and refuses, with one clear line, what
+# cannot work. Why is a parameter that appears twice refused? Because it would move twice per step, at twice
+# the rate you asked for.
 
 # %%
 #| exporti
@@ -471,7 +506,8 @@ def make_group(optimizer, group, number: int, defaults: dict) -> dict:
         raise ValueError(f"group {number} has no 'parameters'")
     unknown = [name for name in group if name not in defaults and name != "parameters"]
     if unknown:
-        raise ValueError(f"group {number} has an unknown hyper-parameter {unknown[0]!r}; known: {', '.join(defaults)}")
+        known = ", ".join(defaults)
+        raise ValueError(f"group {number} has an unknown hyper-parameter {unknown[0]!r}; known: {known}")
     members = check_parameters(group["parameters"], f"group {number}: parameters")
     options = {name: optimizer.check_hyperparameter(name, value)
                for name, value in group.items() if name != "parameters"}
@@ -487,10 +523,11 @@ def refuse_repeated(parameters: list[Variable]) -> None:
         first_place[parameter] = i
 
 # %% [markdown]
-# The second is about speed. An update rule written as NumPy expressions makes temporary arrays. For a parameter of ten
-# million elements they travel to main memory and back, which takes longer than the arithmetic. So the base class hands over a large
-# parameter in **slices** that fit the processor's cache, together with the matching slices of gradient and state. A rule works element by
-# element, so it cannot tell the difference; your three readable lines run several times as fast.
+# The second is about speed. An update rule written as NumPy expressions makes temporary arrays. For a
+# parameter of ten million elements they travel to main memory and back, which takes longer than the
+# arithmetic. So the base class hands over a large parameter in **slices** that fit the processor's cache,
+# together with the matching slices of gradient and state. A rule works element by element, so it cannot tell
+# the difference; your three readable lines run several times as fast.
 
 # %%
 #| exporti
@@ -519,7 +556,8 @@ def slices(state: dict, gradient: np.ndarray, parameter: np.ndarray, slice_size:
         gradient, parameter = gradient.reshape(-1), parameter.reshape(-1)
         arrays = {name: array.reshape(-1) for name, array in arrays.items()}
     for index in slice_indices(parameter.shape, slice_size):
-        yield {**rest, **{name: array[index] for name, array in arrays.items()}}, gradient[index], parameter[index]
+        part_state = {**rest, **{name: array[index] for name, array in arrays.items()}}
+        yield part_state, gradient[index], parameter[index]
 
 
 def keep_numbers(state: dict, before: dict, after: dict) -> None:
@@ -532,7 +570,9 @@ def keep_numbers(state: dict, before: dict, after: dict) -> None:
         if not isinstance(value, np.ndarray):
             state[name] = value
         elif value is not before.get(name):
-            raise TypeError(f"step_param put a new array into state[{name!r}]; make it in init_state, change it in place")
+            raise TypeError(
+                f"step_param replaced the array state[{name!r}]; make it in init_state, change it in place"
+            )
 
 # %% [markdown]
 # ### Exercise: the base class
@@ -543,11 +583,14 @@ def keep_numbers(state: dict, before: dict, after: dict) -> None:
 #
 # 1. `zero_grad`: set the gradient of every parameter to `None`.
 # 2. `step`: go through the groups and through the parameters of each. Where a parameter has a gradient, let
-#    the method `update`, which is given, move it. Then count the call in `self.step_count`, whether or not anything moved.
-#    (The line above has made sure that every gradient fits, so that a mistake is found before the first parameter moves.)
+#    the method `update`, which is given, move it. Then count the call in `self.step_count`, whether or not
+#    anything moved. (The line above has made sure that every gradient fits, so that a mistake is found before
+#    the first parameter moves.)
 # 3. `decayed_gradient`: return the gradient that the rule shall use.
-#    - If the group's `"weight_decay"` is an object with a method `apply`, return `apply(gradient, group, parameter)` of it. (Module 10 needs this door.)
-#    - If it is a number other than 0, return $g + \lambda p$ as a *new* array: the gradient itself belongs to somebody else.
+#    - If the group's `"weight_decay"` is an object with a method `apply`, return `apply(gradient, group,
+#      parameter)` of it. (Module 10 needs this door.)
+#    - If it is a number other than 0, return $g + \lambda p$ as a *new* array: the gradient itself belongs to
+#      somebody else.
 #    - If it is 0, return the gradient itself: no arithmetic, no copy.
 #
 # <details><summary>Hint 1: what to loop over</summary>
@@ -569,28 +612,30 @@ def keep_numbers(state: dict, before: dict, after: dict) -> None:
 class Optimizer:
     """Base of all optimizers: it owns the loop over parameters; a subclass writes the update of one.
 
-    A subclass defines `step_param`, the rule, and, if the rule remembers something, `init_state`. Both see plain
-    arrays and work elementwise and in place, so a parameter of more than `slice_size` elements arrives in slices.
+    A subclass defines `step_param`, the rule, and, if the rule remembers something, `init_state`. Both see
+    plain arrays and work elementwise and in place, so a parameter of more than `slice_size` elements arrives
+    in slices.
 
     Args:
         parameters: an iterable of Variables (float32 or float64 leaves), or of groups: dictionaries with
             "parameters" and any hyper-parameter that shall differ from those given here.
         learning_rate: size of the step; finite and not negative.
         weight_decay: λ of an L2 penalty, added to the gradient as λ·p; or an object with a method
-            `apply(gradient, group, parameter)` that returns the gradient to use, elementwise and without changing
-            `gradient`; it may change `parameter`.
+            `apply(gradient, group, parameter)` that returns the gradient to use, elementwise and without
+            changing `gradient`; it may change `parameter`.
         hyperparameters: further numbers that the subclass's rule needs.
 
     Attributes:
         param_groups: the groups; changing a number in one takes effect at the next step.
-        state: for each parameter that has been updated, a dictionary with `"update_count"` and the rule's arrays.
+        state: for each parameter that has been updated, a dictionary with `"update_count"` and the rule's
+            arrays.
         step_count: number of calls of `step`, whether or not a parameter had a gradient.
 
     Raises:
         TypeError: a single Variable, something that is not a Variable, a data type other than float32 and
             float64, a hyper-parameter that is not a number.
-        ValueError: no parameters, the same one twice, one that is not a leaf, an unknown hyper-parameter, or one that is
-            negative or not finite.
+        ValueError: no parameters, the same one twice, one that is not a leaf, an unknown hyper-parameter, or
+            one that is negative or not finite.
 
     Example:
         >>> class Signs(Optimizer):
@@ -604,9 +649,11 @@ class Optimizer:
         [0.5, 2.5]
     """
 
-    slice_size = 128 * 1024  # elements; slices of this size stay in the cache from one line of a rule to the next
+    slice_size = 128 * 1024  # elements; such slices stay in the cache from one line of a rule to the next
 
-    def __init__(self, parameters: Iterable, learning_rate: float = 0.01, weight_decay=0.0, **hyperparameters):
+    def __init__(
+        self, parameters: Iterable, learning_rate: float = 0.01, weight_decay=0.0, **hyperparameters
+    ):
         defaults = {"learning_rate": learning_rate, "weight_decay": weight_decay, **hyperparameters}
         self.param_groups = make_groups(self, parameters, defaults)
         self.state: dict[Variable, dict] = {}
@@ -633,8 +680,8 @@ class Optimizer:
 
         Raises:
             TypeError: it is not a number.
-            ValueError: it is negative or not finite, or the name begins with "beta" (the memory of a moving average)
-                and it is not below 1.
+            ValueError: it is negative or not finite, or the name begins with "beta" (the memory of a moving
+                average) and it is not below 1.
         """
         if name == "weight_decay" and callable(getattr(value, "apply", None)):
             return value
@@ -662,9 +709,9 @@ class Optimizer:
         """The rule: update `parameter` and the arrays of `state` in place, elementwise.
 
         Args:
-            state: what `init_state` made, and `"update_count"`: the updates of this parameter, this one included.
-                Arrays are changed in place, never replaced. A Python number may be replaced; every slice of a
-                large parameter begins with the number of before.
+            state: what `init_state` made, and `"update_count"`: the updates of this parameter, this one
+                included. Arrays are changed in place, never replaced. A Python number may be replaced; every
+                slice of a large parameter begins with the number of before.
             group: the hyper-parameters.
             gradient: array of the parameter's shape, weight decay included; only read.
             parameter: array to change.
@@ -692,7 +739,8 @@ class Optimizer:
         Raises:
             NotImplementedError: the class has no update rule.
             TypeError: a gradient is not a Variable.
-            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing has moved.
+            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing
+                has moved.
         """
         loss = None if closure is None else closure()
         self.check_gradients()
@@ -717,7 +765,7 @@ class Optimizer:
         ### END SOLUTION
 
     def update(self, group: dict, parameter: Variable) -> None:
-        """Update one parameter: make its state if it has none, count, and apply the rule, in slices if it is large."""
+        """Update one parameter: make its state if need be, count, apply the rule, in slices if it is large."""
         array, gradient = parameter.data.data, parameter.grad.data.data
         state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
@@ -741,7 +789,8 @@ class Optimizer:
             if gradient is None:
                 continue
             if not isinstance(gradient, Variable):
-                raise TypeError(f"the gradient of parameter {i} is a {type(gradient).__name__}, not a Variable")
+                kind = type(gradient).__name__
+                raise TypeError(f"the gradient of parameter {i} is a {kind}, not a Variable")
             if gradient.data.data.shape != parameter.data.data.shape:
                 raise ValueError(f"the gradient of parameter {i} has shape {gradient.data.data.shape}, "
                                  f"the parameter has shape {parameter.data.data.shape}")
@@ -758,8 +807,10 @@ class Optimizer:
         position = {parameter: i for i, parameter in enumerate(self.parameters)}
         return {
             "step_count": self.step_count,
-            "param_groups": [copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
-                             for group in self.param_groups],
+            "param_groups": [
+                copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
+                for group in self.param_groups
+            ],
             "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()},
         }
 
@@ -809,7 +860,12 @@ def test_zero_grad():
     multiply(second, 3.0).backward()
     optimizer.zero_grad()
     multiply(second, 3.0).backward()
-    expect_close("the gradient of 3w after zero_grad and a second backward", second.grad, 3.0, "an old gradient is left")
+    expect_close(
+        "the gradient of 3w after zero_grad and a second backward",
+        second.grad,
+        3.0,
+        "an old gradient is left",
+    )
 
 
 test_zero_grad()
@@ -832,33 +888,52 @@ def test_optimizer():
 
     seen = []
     a, b, c = leaf([1.0, -2.0], [0.5, 4.0]), leaf([[3.0]], [[1.0]]), leaf(5.0)
-    optimizer = Descent([{"parameters": [a, b]}, {"parameters": [c], "learning_rate": 0.5, "weight_decay": 0.2}], 0.1)
+    optimizer = Descent(
+        [{"parameters": [a, b]}, {"parameters": [c], "learning_rate": 0.5, "weight_decay": 0.2}], 0.1
+    )
     arrays = [parameter.data.data for parameter in (a, b, c)]
     expect_equal("what step returns without a closure", optimizer.step(), None)
-    expect_close("the first parameter, rate 0.1", a, [0.95, -2.4], "every parameter with a gradient takes a step")
+    expect_close(
+        "the first parameter, rate 0.1", a, [0.95, -2.4], "every parameter with a gradient takes a step"
+    )
     expect_close("the second parameter, rate 0.1", b, [[2.9]], "does the loop end after the first parameter?")
     expect_close("a parameter without a gradient", c, 5.0, "skip it: no step, no weight decay, no state")
     expect_equal("whether the first two parameters, and no other, have state",
                  {id(parameter) for parameter in optimizer.state} == {id(a), id(b)}, True,
                  "a parameter without a gradient has had no update")
-    expect_equal("whether weight decay 0 hands over the gradient itself", seen[0][1] is a.grad.data.data, True,
-                 "with weight_decay 0 return the gradient: no arithmetic, no copy")
+    expect_equal(
+        "whether weight decay 0 hands over the gradient itself",
+        seen[0][1] is a.grad.data.data,
+        True,
+        "with weight_decay 0 return the gradient: no arithmetic, no copy",
+    )
 
     give([a, b, c], [None, [[-2.0]], 3.0])
     expect_equal("what step returns with a closure", optimizer.step(lambda: 7.5), 7.5, "return the loss")
     expect_close("p = 5, g = 3, rate 0.5, weight decay 0.2: 5 - 0.5 * (3 + 0.2 * 5)", c, 3.0,
                  "is the rate of its own group used, and g + weight_decay * p as the gradient?")
-    expect_close("the gradient after a step with weight decay", c.grad, 3.0, "make a new array: the gradient is not yours")
+    expect_close(
+        "the gradient after a step with weight decay",
+        c.grad,
+        3.0,
+        "make a new array: the gradient is not yours",
+    )
     expect_close("the second parameter after its second step", b, [[3.1]])
     expect_close("the first parameter, now without a gradient", a, [0.95, -2.4])
-    expect_equal("updates noted for the three parameters", [optimizer.state[p]["update_count"] for p in (a, b, c)],
-                 [1, 2, 1], "call update once for each parameter that has a gradient")
+    expect_equal(
+        "updates noted for the three parameters",
+        [optimizer.state[p]["update_count"] for p in (a, b, c)],
+        [1, 2, 1],
+        "call update once for each parameter that has a gradient",
+    )
     optimizer.zero_grad()
     optimizer.step()
     expect_equal("step_count after three calls, one of them without gradients", optimizer.step_count, 3,
                  "count the call, once, whether or not a parameter moved")
     for array, parameter in zip(arrays, (a, b, c)):
-        expect_equal("whether a parameter still has the array it began with", parameter.data.data is array, True)
+        expect_equal(
+            "whether a parameter still has the array it began with", parameter.data.data is array, True
+        )
 
     hooked = leaf([4.0, -8.0], [1.0, 3.0])
     Descent([hooked], 0.1, weight_decay=Doubling()).step()
@@ -870,8 +945,9 @@ def test_optimizer():
 test_optimizer()
 
 # %% [markdown]
-# One piece of plumbing is left. It checks a **state dictionary**, what `state_dict()` returns: everything needed to continue an interrupted training
-# as if nothing had happened. All of it is checked before anything changes.
+# One piece of plumbing is left. It checks a **state dictionary**, what `state_dict()` returns: everything
+# needed to continue an interrupted training as if nothing had happened. All of it is checked before anything
+# changes.
 
 # %%
 #| exporti
@@ -879,13 +955,14 @@ def saved_groups(optimizer: Optimizer, saved) -> list[dict]:
     """The hyper-parameters of each saved group; an error where a group does not fit the optimizer's."""
     count = len(saved) if isinstance(saved, (list, tuple)) else "no list of"
     if count != len(optimizer.param_groups):
-        raise ValueError(f"the state dictionary has {count} groups, the optimizer {len(optimizer.param_groups)}")
+        wanted = len(optimizer.param_groups)
+        raise ValueError(f"the state dictionary has {count} groups, the optimizer {wanted}")
     positions = iter(range(len(optimizer.parameters)))
     result = []
     for i, (group, other) in enumerate(zip(optimizer.param_groups, saved)):
         if not isinstance(other, dict) or other.keys() != group.keys():
             names = list(other) if isinstance(other, dict) else type(other).__name__
-            raise ValueError(f"group {i} of the state dictionary holds {names}, the optimizer's {list(group)}")
+            raise ValueError(f"group {i} of the state dictionary holds {names}, but must hold {list(group)}")
         expected = list(itertools.islice(positions, len(group["parameters"])))
         if other["parameters"] != expected:
             raise ValueError(f"group {i} of the state dictionary has the parameters {other['parameters']}, "
@@ -907,7 +984,8 @@ def saved_state(optimizer: Optimizer, group: dict, position: int, saved) -> dict
     optimizer.init_state(fresh, group, parameter)
     saved = {name: plain_number(value, fresh.get(name)) for name, value in saved.items()}
     if not is_count(saved["update_count"], 1):
-        raise ValueError(f"{where}: update_count must be a count of at least 1, got {saved['update_count']!r}")
+        count = saved["update_count"]
+        raise ValueError(f"{where}: update_count must be a count of at least 1, got {count!r}")
     for name, value in saved.items():
         wanted = fresh.get(name, parameter)
         if name in fresh and isinstance(value, np.ndarray) != isinstance(wanted, np.ndarray):
@@ -937,8 +1015,8 @@ def is_count(value, smallest: int) -> bool:
     return isinstance(value, numbers.Integral) and not isinstance(value, bool) and value >= smallest
 
 # %% [markdown]
-# **Use it.** Your loop and one line of mathematics make a complete optimizer. This one looks only at the *sign* of the gradient, an old idea
-# (Rprop, Riedmiller and Braun, 1993) that returns, softened, in Adam.
+# **Use it.** Your loop and one line of mathematics make a complete optimizer. This one looks only at the
+# *sign* of the gradient, an old idea (Rprop, Riedmiller and Braun, 1993) that returns, softened, in Adam.
 
 # %% tags=["demo", "raises-exception"]
 class SignDescent(Optimizer):
@@ -947,7 +1025,9 @@ class SignDescent(Optimizer):
 
 
 weights, bias = leaf([1.0, -2.0, 3.0], [1e-6, -0.5, 300.0]), leaf(0.0, 2.0)
-optimizer = SignDescent([{"parameters": [weights]}, {"parameters": [bias], "learning_rate": 1.0}], learning_rate=0.1)
+optimizer = SignDescent(
+    [{"parameters": [weights]}, {"parameters": [bias], "learning_rate": 1.0}], learning_rate=0.1
+)
 optimizer.step()
 print(optimizer)
 print("weights", weights.data.tolist(), " bias", bias.data.tolist())
@@ -956,19 +1036,20 @@ print("state_dict:", optimizer.state_dict())
 # %% [markdown]
 # ## 4. Momentum
 #
-# **The problem.** Gradient descent has no memory. Along the floor of the ravine every gradient says "go right", twenty times in a
-# row, and the twentieth step is no bolder than the first. Across the valley they say "left, right, left, right", and each is obeyed
-# in full.
+# **The problem.** Gradient descent has no memory. Along the floor of the ravine every gradient says "go
+# right", twenty times in a row, and the twentieth step is no bolder than the first. Across the valley they
+# say "left, right, left, right", and each is obeyed in full.
 #
-# **The idea.** Let the parameter have a **velocity** $v$, like a heavy ball rolling down the valley: gradients push it, and a part $\mu$
-# (mu, the **momentum**) of the velocity survives from one step to the next. Pushes that agree build up speed; pushes that alternate
-# cancel. With the weight decay of section 3 the whole rule is
+# **The idea.** Let the parameter have a **velocity** $v$, like a heavy ball rolling down the valley:
+# gradients push it, and a part $\mu$ (mu, the **momentum**) of the velocity survives from one step to the
+# next. Pushes that agree build up speed; pushes that alternate cancel. With the weight decay of section 3 the
+# whole rule is
 #
 # $$g \leftarrow g + \lambda\, p \qquad\quad v \leftarrow \mu\, v + g \qquad\quad p \leftarrow p - \eta\, v$$
 #
-# with $v = 0$ at the start (Polyak, 1964; in this form, Sutskever, Martens, Dahl and Hinton, 2013, and PyTorch). The first formula is
-# done: the base class hands your rule a gradient with decay included. With $\mu = 0$ the velocity *is* the gradient, and the rule is
-# gradient descent.
+# with $v = 0$ at the start (Polyak, 1964; in this form, Sutskever, Martens, Dahl and Hinton, 2013, and
+# PyTorch). The first formula is done: the base class hands your rule a gradient with decay included. With
+# $\mu = 0$ the velocity *is* the gradient, and the rule is gradient descent.
 #
 # **By hand.** $p = 1$, $\eta = 0.1$, $\mu = 0.9$, and the gradient is 1 at every step:
 #
@@ -978,11 +1059,12 @@ print("state_dict:", optimizer.state_dict())
 # | 2 | 1.9 | 0.71 | 0.8 |
 # | 3 | 2.71 | 0.439 | 0.7 |
 #
-# **Predict first.** If the gradient stays 1 for ever, does $v$ grow without bound? If not, where does it stop? (A hint: at the place where
-# it stops, $v = 0.9\,v + 1$.)
+# **Predict first.** If the gradient stays 1 for ever, does $v$ grow without bound? If not, where does it
+# stop? (A hint: at the place where it stops, $v = 0.9\,v + 1$.)
 #
-# There is a look-alike. A *moving average*, $v \leftarrow \mu v + (1 - \mu) g$, is a reasonable thing too (Adam uses it), but it is not
-# this rule: it never exceeds the gradient. The names are confused in many texts, so look at both.
+# There is a look-alike. A *moving average*, $v \leftarrow \mu v + (1 - \mu) g$, is a reasonable thing too
+# (Adam uses it), but it is not this rule: it never exceeds the gradient. The names are confused in many
+# texts, so look at both.
 
 # %% tags=["demo", "raises-exception"]
 heavy_ball, average = [0.0], [0.0]
@@ -999,25 +1081,31 @@ axes.text(19, 7.3, "heavy ball: v ← 0.9 v + g", color=plotting.BLUE)
 axes.text(19, 1.5, "moving average: v ← 0.9 v + 0.1 g", color=plotting.VERMILLION)
 axes.set(xlim=(0, 40.5), ylim=(0, 11.2))
 label_axes(axes, "step", "v")
-plotting.show(figure, "The velocity under a constant gradient of 1. The heavy ball's rises towards 10, ten times the gradient; "
-                      "the moving average rises towards 1.")
+plotting.show(
+    figure,
+    "The velocity under a constant gradient of 1. The heavy ball's rises towards 10, ten times the gradient; "
+    "the moving average rises towards 1.",
+)
 
 # %% [markdown]
-# The heavy ball approaches $g / (1 - \mu)$: with $\mu = 0.9$ the strides along the floor become **ten times** as long. So a rate that
-# suits gradient descent is often too large with momentum. The moving average takes the same turns ten times more slowly: after
-# three steps of our table it stands at 0.9439, where the heavy ball stands at 0.439.
+# The heavy ball approaches $g / (1 - \mu)$: with $\mu = 0.9$ the strides along the floor become **ten times**
+# as long. So a rate that suits gradient descent is often too large with momentum. The moving average takes
+# the same turns ten times more slowly: after three steps of our table it stands at 0.9439, where the heavy
+# ball stands at 0.439.
 #
 # ### Exercise: SGD with momentum
 #
 # medium · about 30 minutes · about 7 lines
 #
-# **SGD** is short for *stochastic gradient descent* (Robbins and Monro, 1951): gradient descent where each gradient comes from a few examples instead of
-# all, so that it points downhill only on average. The rule does not care.
+# **SGD** is short for *stochastic gradient descent* (Robbins and Monro, 1951): gradient descent where each
+# gradient comes from a few examples instead of all, so that it points downhill only on average. The rule does
+# not care.
 #
-# 1. `init_state`: if the group's momentum is not 0, put a velocity of zeros into `state["momentum_buffer"]`, of the shape and type of
-#    `parameter`. Without momentum nothing is remembered.
-# 2. `step_param`: one line for each formula, in place. `state["momentum_buffer"]` is the array that must hold the new velocity
-#    afterwards; with momentum 0 there is none, and the velocity is the gradient itself. Only read `gradient`: it is not yours.
+# 1. `init_state`: if the group's momentum is not 0, put a velocity of zeros into `state["momentum_buffer"]`,
+#    of the shape and type of `parameter`. Without momentum nothing is remembered.
+# 2. `step_param`: one line for each formula, in place. `state["momentum_buffer"]` is the array that must hold
+#    the new velocity afterwards; with momentum 0 there is none, and the velocity is the gradient itself. Only
+#    read `gradient`: it is not yours.
 #
 # <details><summary>Hint 1: zeros like another array</summary>
 #
@@ -1025,13 +1113,13 @@ plotting.show(figure, "The velocity under a constant gradient of 1. The heavy ba
 # </details>
 # <details><summary>Hint 2: in place</summary>
 #
-# After `a = b`, two names mean one array. `a *= 2` changes that array, so `b` shows it too;
-# `a = a * 2` makes another one, and `b` keeps the old.
+# After `a = b`, two names mean one array. `a *= 2` changes that array, so `b` shows it too; `a = a * 2` makes
+# another one, and `b` keeps the old.
 # </details>
 # <details><summary>Hint 3: an alias</summary>
 #
-# `state["momentum_buffer"] = gradient` looks like a saving for the first step. Then buffer and gradient are one array, and the next
-# `*=` changes the gradient.
+# `state["momentum_buffer"] = gradient` looks like a saving for the first step. Then buffer and gradient are
+# one array, and the next `*=` changes the gradient.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "sgd-class", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1061,12 +1149,14 @@ class SGD(Optimizer):
         0.71
         0.439
 
-    Sources: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; I. Sutskever, J. Martens,
-    G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep learning", 2013, equations 1 and 2
-    (there the learning rate stands inside the velocity).
+    Sources: B. T. Polyak, "Some methods of speeding up the convergence of iteration methods", 1964; I.
+    Sutskever, J. Martens, G. Dahl and G. Hinton, "On the importance of initialization and momentum in deep
+    learning", 2013, equations 1 and 2 (there the learning rate stands inside the velocity).
     """
 
-    def __init__(self, parameters: Iterable, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay=0.0):
+    def __init__(
+        self, parameters: Iterable, learning_rate: float = 0.01, momentum: float = 0.0, weight_decay=0.0
+    ):
         super().__init__(parameters, learning_rate, weight_decay, momentum=momentum)
 
     def is_initialized(self, state: dict, group: dict) -> bool:
@@ -1107,7 +1197,9 @@ def test_sgd_plain():
     for i, (gradient, values) in enumerate(zip(gradients, expected), start=1):
         give([weights], [gradient])
         optimizer.step()
-        expect_close(f"step {i} without momentum, rate 0.5", weights, values, "momentum 0 is p - learning_rate * g")
+        expect_close(
+            f"step {i} without momentum, rate 0.5", weights, values, "momentum 0 is p - learning_rate * g"
+        )
         expect_close(f"the gradient after step {i}", weights.grad, gradient, "the gradient is only read")
     expect_equal("whether the parameter still has the array it began with", weights.data.data is array, True,
                  "update in place: parameter -= ..., not parameter = parameter - ...")
@@ -1119,8 +1211,13 @@ def test_sgd_plain():
     for i, value in enumerate((0.85, 0.7075), start=1):
         give([scalar], [1.0])
         optimizer.step()
-        expect_close(f"step {i} with weight decay 0.5", scalar, value, "g + weight_decay * p reaches step_param as gradient",
-                     tolerance=1e-12)
+        expect_close(
+            f"step {i} with weight decay 0.5",
+            scalar,
+            value,
+            "g + weight_decay * p reaches step_param as gradient",
+            tolerance=1e-12,
+        )
     expect_equal("data type of a float64 parameter", scalar.data.data.dtype, np.dtype(np.float64))
 
 
@@ -1147,8 +1244,15 @@ def test_sgd_momentum():
     for i, (gradient, values) in enumerate(zip(gradients, expected), start=1):
         give([pair], [gradient])
         optimizer.step()
-        expect_close(f"step {i} with changing gradients, momentum 0.5", pair, values, "v = momentum * v + g; p = p - rate * v")
-        expect_close(f"the gradient after step {i}", pair.grad, gradient, "is the buffer the gradient itself? copy it")
+        expect_close(
+            f"step {i} with changing gradients, momentum 0.5",
+            pair,
+            values,
+            "v = momentum * v + g; p = p - rate * v",
+        )
+        expect_close(
+            f"the gradient after step {i}", pair.grad, gradient, "is the buffer the gradient itself? copy it"
+        )
 
 
 test_sgd_momentum()
@@ -1167,11 +1271,18 @@ def test_sgd():
     for i, (given, (first, second)) in enumerate(zip(gradients, expected), start=1):
         give([a, b], given)
         optimizer.step()
-        expect_close(f"step {i}: the first parameter, momentum 0.8 and weight decay 0.25", a, first,
-                     "order: decay into the gradient, gradient into the velocity, velocity times rate from the parameter")
+        expect_close(
+            f"step {i}: the first parameter, momentum 0.8 and weight decay 0.25",
+            a,
+            first,
+            "order: decay into the gradient, gradient into the velocity, velocity times rate from the "
+            "parameter",
+        )
         expect_close(f"step {i}: the second parameter, without a gradient at step 2", b, second,
                      "without a gradient nothing moves and the velocity waits")
-        expect_close(f"step {i}: the first gradient afterwards", a.grad, given[0], "the gradient is only read")
+        expect_close(
+            f"step {i}: the first gradient afterwards", a.grad, given[0], "the gradient is only read"
+        )
         if i == 1:
             velocity = optimizer.momentum_buffers[a]
     buffers = optimizer.momentum_buffers
@@ -1181,8 +1292,15 @@ def test_sgd():
     expect_close("velocity of the second parameter", buffers[b], [[0.832578125], [-0.044609375]],
                  "does each parameter have a velocity of its own?")
     for array, parameter in zip(arrays, (a, b)):
-        expect_equal("whether a parameter still has its array", parameter.data.data is array, True, "update in place")
-        expect_equal("data type of a velocity", buffers[parameter].dtype, np.dtype(np.float32), "np.zeros_like keeps it")
+        expect_equal(
+            "whether a parameter still has its array", parameter.data.data is array, True, "update in place"
+        )
+        expect_equal(
+            "data type of a velocity",
+            buffers[parameter].dtype,
+            np.dtype(np.float32),
+            "np.zeros_like keeps it",
+        )
     expect_equal("step_count after four steps", optimizer.step_count, 4)
 
     fast, slow = leaf([1.0, 2.0], dtype=np.float64), leaf([3.0], dtype=np.float64)
@@ -1193,7 +1311,9 @@ def test_sgd():
         optimizer.step()
     expect_close("two steps in a group with rate 0.2 and momentum 0.5", fast, [0.6, 1.9],
                  "use the hyper-parameters of `group`", tolerance=1e-12)
-    expect_close("two steps in a group with rate 0.05 and weight decay 0.1", slow, [2.920575], tolerance=1e-12)
+    expect_close(
+        "two steps in a group with rate 0.05 and weight decay 0.1", slow, [2.920575], tolerance=1e-12
+    )
     expect_equal("number of velocities when only one group has momentum", len(optimizer.momentum_buffers), 1,
                  "init_state: only where the group's momentum is not 0")
 
@@ -1203,7 +1323,12 @@ def test_sgd():
         optimizer.param_groups[0]["momentum"] = momentum
         give([late], [1.0])
         optimizer.step()
-        expect_close(f"momentum switched on after the first step (now {momentum})", late, value, "the velocity starts at 0")
+        expect_close(
+            f"momentum switched on after the first step (now {momentum})",
+            late,
+            value,
+            "the velocity starts at 0",
+        )
 
 
 test_sgd()
@@ -1211,7 +1336,8 @@ test_sgd()
 # %% [markdown]
 # **Use it: a sweep on the ravine.** One rate, 0.1, far below the limit, and four momenta.
 #
-# **Predict first.** Which of 0, 0.5, 0.9 and 0.98 comes closest to the minimum in 40 steps? More is better, up to where?
+# **Predict first.** Which of 0, 0.5, 0.9 and 0.98 comes closest to the minimum in 40 steps? More is better,
+# up to where?
 
 # %% tags=["demo", "raises-exception"]
 momenta = (0.0, 0.5, 0.9, 0.98)
@@ -1226,13 +1352,18 @@ for axes in panels[0]:
     axes.set_xlabel("")
 for axes in panels[:, 1]:
     axes.set_ylabel("")
-plotting.show(figure, "Forty steps on the valley with four momenta. Without momentum the path crawls; with 0.5 it gets farther; with 0.9 it "
-                      "swings around the minimum and closes in; with 0.98 it shoots far past the minimum.")
+plotting.show(
+    figure,
+    "Forty steps on the valley with four momenta. Without momentum the path crawls; with 0.5 it gets "
+    "farther; with 0.9 it swings around the minimum and closes in; with 0.98 it shoots far past the "
+    "minimum.",
+)
 
 # %% [markdown]
-# A ball that never loses speed never stops: 0.98 rolls far past the minimum and needs hundreds of steps to settle. Momentum also widens the range of
-# stable rates, from $2 / \text{curvature}$ to $2(1 + \mu) / \text{curvature}$. On the ravine with $\mu = 0.9$ the limit moves from 0.5 to
-# $2 \cdot 1.9 / 4 = 0.95$; try it.
+# A ball that never loses speed never stops: 0.98 rolls far past the minimum and needs hundreds of steps to
+# settle. Momentum also widens the range of stable rates, from $2 / \text{curvature}$ to $2(1 + \mu) /
+# \text{curvature}$. On the ravine with $\mu = 0.9$ the limit moves from 0.5 to $2 \cdot 1.9 / 4 = 0.95$; try
+# it.
 
 # %% tags=["demo", "raises-exception"]
 for rate in (0.9, 1.0):
@@ -1240,7 +1371,8 @@ for rate in (0.9, 1.0):
     print(f"momentum 0.9, learning rate {rate}: {distance:.3g} from the minimum after 300 steps")
 
 # %% [markdown]
-# **Save and resume.** A velocity is part of the training: stop without saving it and you start again from rest. `state_dict()` keeps it.
+# **Save and resume.** A velocity is part of the training: stop without saving it and you start again from
+# rest. `state_dict()` keeps it.
 
 # %% tags=["demo", "raises-exception"]
 def few_steps(optimizer, weight, steps):
@@ -1269,15 +1401,16 @@ print("three, forgot, three ", forgetful.data.tolist())
 # %% [markdown]
 # ## 5. Adam: a step of its own for each parameter
 #
-# **The problem.** Momentum still multiplies every gradient by the same rate. In a network gradients differ by factors of a million from layer to
-# layer, and a rate that suits one makes another explode or stand still.
+# **The problem.** Momentum still multiplies every gradient by the same rate. In a network gradients differ by
+# factors of a million from layer to layer, and a rate that suits one makes another explode or stand still.
 #
-# **The idea.** Keep two moving averages for each element: of the gradient, and of its square. The first says *where to*; the root of
-# the second says *how large gradients usually are here*. Divide one by the other, and the unit of the gradient cancels: the step is about $\eta$
-# whatever its size, and smaller where gradients disagree with each other.
+# **The idea.** Keep two moving averages for each element: of the gradient, and of its square. The first says
+# *where to*; the root of the second says *how large gradients usually are here*. Divide one by the other, and
+# the unit of the gradient cancels: the step is about $\eta$ whatever its size, and smaller where gradients
+# disagree with each other.
 #
-# That is **Adam**, for *adaptive moments* (Kingma and Ba, 2015, algorithm 1). With $g$ the gradient (weight decay already in it) and $t = 1, 2, 3, \ldots$ the number of
-# the update:
+# That is **Adam**, for *adaptive moments* (Kingma and Ba, 2015, algorithm 1). With $g$ the gradient (weight
+# decay already in it) and $t = 1, 2, 3, \ldots$ the number of the update:
 #
 # $$\begin{aligned}
 # m &\leftarrow \beta_1\, m + (1 - \beta_1)\, g &&\text{first moment: average gradient}\\
@@ -1286,16 +1419,17 @@ print("three, forgot, three ", forgetful.data.tolist())
 # p &\leftarrow p - \eta\, \hat m / (\sqrt{\hat v} + \epsilon) &&\text{the step}
 # \end{aligned}$$
 #
-# The usual values are $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\epsilon = 10^{-8}$; both moments start at 0. The letter $v$ is the paper's, and has nothing to do with
-# the velocity of section 4. We take it in three small pieces, written for plain numbers, then put them into the library.
+# The usual values are $\beta_1 = 0.9$, $\beta_2 = 0.999$, $\epsilon = 10^{-8}$; both moments start at 0. The
+# letter $v$ is the paper's, and has nothing to do with the velocity of section 4. We take it in three small
+# pieces, written for plain numbers, then put them into the library.
 #
 # ### Exercise: the two moments
 #
 # easy · about 10 minutes · 2 to 3 lines
 #
 # Complete `update_moments`: return the new $m$ and $v$, and change nothing that you were given. *By hand:*
-# $\beta_1 = 0.8$, $\beta_2 = 0.6$, $m = 0.5$, $v = 2$, $g = -2$ gives $m = 0.8 \cdot 0.5 + 0.2 \cdot (-2) = 0$ and
-# $v = 0.6 \cdot 2 + 0.4 \cdot 4 = 2.8$.
+# $\beta_1 = 0.8$, $\beta_2 = 0.6$, $m = 0.5$, $v = 2$, $g = -2$ gives $m = 0.8 \cdot 0.5 + 0.2 \cdot (-2) =
+# 0$ and $v = 0.6 \cdot 2 + 0.4 \cdot 4 = 2.8$.
 #
 # <details><summary>Hint: squares</summary>
 #
@@ -1319,7 +1453,9 @@ def test_adam_moments():
     old_m, old_v, g = np.array([0.5, -1.0, 0.0]), np.array([2.0, 0.5, 0.0]), np.array([-2.0, 3.0, 0.0])
     m, v = update_moments(old_m, old_v, g, 0.8, 0.6)
     expect_close("first moments of an array", m, [0.0, -0.2, 0.0], "beta1 belongs to m")
-    expect_close("second moments of an array", v, [2.8, 3.9, 0.0], "beta2 belongs to v, and the gradient is squared")
+    expect_close(
+        "second moments of an array", v, [2.8, 3.9, 0.0], "beta2 belongs to v, and the gradient is squared"
+    )
     expect_close("the arrays that were passed in", [old_m, old_v, g], [[0.5, -1, 0], [2, 0.5, 0], [-2, 3, 0]],
                  "return new arrays here; `*=` changes the caller's")
 
@@ -1329,9 +1465,11 @@ test_adam_moments()
 # %% [markdown]
 # ### Why the moments need a correction
 #
-# Both averages start at 0, and with $\beta_2 = 0.999$ only a thousandth of each squared gradient gets in: for hundreds of steps $v$ is far too small.
-# How much too small can be computed. If the gradient is always $g$, then after $t$ updates $m = (1 - \beta_1^t)\, g$. (One update:
-# $(1 - \beta_1) g$. Two: $\beta_1 (1 - \beta_1) g + (1 - \beta_1) g = (1 - \beta_1^2) g$. And so on.) So divide by $1 - \beta^t$, and the average is right from the first step on.
+# Both averages start at 0, and with $\beta_2 = 0.999$ only a thousandth of each squared gradient gets in: for
+# hundreds of steps $v$ is far too small. How much too small can be computed. If the gradient is always $g$,
+# then after $t$ updates $m = (1 - \beta_1^t)\, g$. (One update: $(1 - \beta_1) g$. Two: $\beta_1 (1 -
+# \beta_1) g + (1 - \beta_1) g = (1 - \beta_1^2) g$. And so on.) So divide by $1 - \beta^t$, and the average
+# is right from the first step on.
 #
 # ### Exercise: bias correction
 #
@@ -1341,15 +1479,19 @@ test_adam_moments()
 
 # %% nbgrader={"grade": false, "grade_id": "adam-correction", "locked": false, "schema_version": 3, "solution": true, "task": false}
 def correct_bias(average, beta, t):
-    """A moving average that began at 0, after t ≥ 1 updates, freed of the pull of that 0; a number or an array."""
+    """A moving average that began at 0, after t ≥ 1 updates, freed of the pull of that 0."""
     ### BEGIN SOLUTION
     return average / (1 - beta**t)
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "test-adam-correction", "locked": true, "points": 4, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_adam_correction():
-    expect_close("average 0.1 after one update with beta 0.9", correct_bias(0.1, 0.9, 1), 1.0, "divide by 1 - beta**t")
-    expect_close("average 0.7 after three updates with beta 0.5", correct_bias(0.7, 0.5, 3), 0.8, "t is an exponent")
+    expect_close(
+        "average 0.1 after one update with beta 0.9", correct_bias(0.1, 0.9, 1), 1.0, "divide by 1 - beta**t"
+    )
+    expect_close(
+        "average 0.7 after three updates with beta 0.5", correct_bias(0.7, 0.5, 3), 0.8, "t is an exponent"
+    )
     expect_close("average 0.004 after two updates with beta 0.999", correct_bias(0.004, 0.999, 2), 2.0010005,
                  "divide by 1 - beta**t")
     array = np.array([1.5, -3.0])
@@ -1364,11 +1506,13 @@ test_adam_correction()
 #
 # medium · about 15 minutes · 3 lines
 #
-# `adam_path` follows Adam on gradients that are given, and returns all positions, the start first. The loop is there; write what happens to `p`, `m` and `v` in
-# one update, with your two functions. The gradient that arrives in `g` has weight decay in it.
+# `adam_path` follows Adam on gradients that are given, and returns all positions, the start first. The loop
+# is there; write what happens to `p`, `m` and `v` in one update, with your two functions. The gradient that
+# arrives in `g` has weight decay in it.
 #
-# The position of $\epsilon$ matters. It is added to the root, after the correction. Its first job is to prevent a division by 0; its second is to say
-# which gradients count as "no information": where $\sqrt{\hat v}$ is far below $\epsilon$, the step fades.
+# The position of $\epsilon$ matters. It is added to the root, after the correction. Its first job is to
+# prevent a division by 0; its second is to say which gradients count as "no information": where $\sqrt{\hat
+# v}$ is far below $\epsilon$, the step fades.
 #
 # <details><summary>Hint: which t?</summary>
 #
@@ -1376,8 +1520,10 @@ test_adam_correction()
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "adam-path", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def adam_path(start, gradients, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0) -> list:
-    """The positions of Adam, the start first, when it meets these gradients; numbers or arrays of one shape."""
+def adam_path(
+    start, gradients, learning_rate=0.001, beta1=0.9, beta2=0.999, epsilon=1e-8, weight_decay=0.0
+) -> list:
+    """The positions of Adam, the start first, when it meets these gradients (numbers, or arrays)."""
     p, m, v, path = start, 0.0, 0.0, [start]
     for t, gradient in enumerate(gradients, start=1):
         g = gradient + weight_decay * p
@@ -1398,14 +1544,17 @@ def test_adam_path():
     start = np.array([1.0, -1.0])
     path = adam_path(start, np.array([[0.5, -3.0], [-0.25, 1.0], [2.0, 0.125]]), 0.1)
     expect_close("three updates with the usual values, rate 0.1", path[-1], [0.806301535, -0.831590877])
-    expect_close("the start that was passed in", start, [1.0, -1.0], "make a new p; `-=` changes the caller's array")
+    expect_close(
+        "the start that was passed in", start, [1.0, -1.0], "make a new p; `-=` changes the caller's array"
+    )
 
 
 test_adam_path()
 
 # %% [markdown]
-# **Predict first.** The rate is 0.1 and the very first gradient is (a) 0.000001, (b) 1, (c) 1000. How long is Adam's first step in each case? And how long would it be
-# *without* the correction: shorter, since everything starts at 0, or longer?
+# **Predict first.** The rate is 0.1 and the very first gradient is (a) 0.000001, (b) 1, (c) 1000. How long is
+# Adam's first step in each case? And how long would it be *without* the correction: shorter, since everything
+# starts at 0, or longer?
 
 # %% tags=["demo", "raises-exception"]
 first_gradients = 10.0 ** np.arange(-6, 4)
@@ -1421,17 +1570,23 @@ axes.text(1e-6, 0.75, "Adam without correction: 0.316", color=plotting.VERMILLIO
 axes.text(1e-6, 0.018, "Adam: 0.1", color=plotting.BLUE)
 axes.text(3e-3, 6e-5, "gradient descent: 0.1 · gradient", color=plotting.BLACK)
 label_axes(axes, "size of the first gradient", "length of the first step")
-plotting.show(figure, "Length of the first step against the size of the first gradient, both on logarithmic axes. Adam's is flat at 0.1, without "
-                      "correction flat at 0.316, that of gradient descent is a rising diagonal.")
+plotting.show(
+    figure,
+    "Length of the first step against the size of the first gradient, both on logarithmic axes. Adam's is "
+    "flat at 0.1, without correction flat at 0.316, that of gradient descent is a rising diagonal.",
+)
 for gradient, with_correction, without in zip(first_gradients[::3], corrected[::3], uncorrected[::3]):
     print(f"first gradient {gradient:8.0e}:  step {with_correction:.4f}, without correction {without:.4f}")
 
 # %% [markdown]
-# The first step of Adam is $\eta \cdot \text{sign}(g)$, for a gradient of one millionth as for a thousand: then $\hat m = g$ and $\sqrt{\hat v} = |g|$. (At $10^{-6}$ the step is
-# 0.0990, as $\epsilon$ is already one hundredth of the root; the uncorrected root is thirty times smaller, so there $\epsilon$ is felt even more.) So the first step alone says nothing about the betas; remember that for section 9.
+# The first step of Adam is $\eta \cdot \text{sign}(g)$, for a gradient of one millionth as for a thousand:
+# then $\hat m = g$ and $\sqrt{\hat v} = |g|$. (At $10^{-6}$ the step is 0.0990, as $\epsilon$ is already one
+# hundredth of the root; the uncorrected root is thirty times smaller, so there $\epsilon$ is felt even more.)
+# So the first step alone says nothing about the betas; remember that for section 9.
 #
-# Leaving the correction out makes the first step **longer**, $0.1 / \sqrt{0.001} = 3.16$ times too long: $m$ is ten times too small, but $\sqrt v$
-# is thirty times too small. How does that go on? The ratio of an uncorrected to a corrected step is $(1 - \beta_1^t) / \sqrt{1 - \beta_2^t}$.
+# Leaving the correction out makes the first step **longer**, $0.1 / \sqrt{0.001} = 3.16$ times too long: $m$
+# is ten times too small, but $\sqrt v$ is thirty times too small. How does that go on? The ratio of an
+# uncorrected to a corrected step is $(1 - \beta_1^t) / \sqrt{1 - \beta_2^t}$.
 
 # %% tags=["demo", "raises-exception"]
 t = np.arange(1, 3001)
@@ -1443,28 +1598,37 @@ axes.axhline(1, color=plotting.GRAY, linewidth=0.8)
 axes.semilogx(t, ratio, color=plotting.VERMILLION)
 axes.plot([1, t[worst]], [ratio[0], ratio[worst]], "o", color=plotting.VERMILLION)
 axes.annotate(f"{ratio[0]:.2f}", (1, ratio[0]), (8, -12), textcoords="offset points")
-axes.annotate(f"{ratio[worst]:.2f} at update {t[worst]}", (t[worst], ratio[worst]), (8, 4), textcoords="offset points")
+axes.annotate(
+    f"{ratio[worst]:.2f} at update {t[worst]}", (t[worst], ratio[worst]), (8, 4), textcoords="offset points"
+)
 axes.set_ylim(0, 7.6)
 label_axes(axes, "update t", "uncorrected / corrected step")
-plotting.show(figure, "How many times too long an uncorrected Adam step is: 3.16 at the first update, up to 6.6 at about the twelfth, "
-                      "and still noticeable after a thousand.")
+plotting.show(
+    figure,
+    "How many times too long an uncorrected Adam step is: 3.16 at the first update, up to 6.6 at about the "
+    "twelfth, and still noticeable after a thousand.",
+)
 
 # %% [markdown]
-# It becomes worse before it becomes better, and even after a thousand updates the steps are a quarter too long. In a training loop this looks like a rate
-# that is "a bit high at first", and people spend days tuning around it.
+# It becomes worse before it becomes better, and even after a thousand updates the steps are a quarter too
+# long. In a training loop this looks like a rate that is "a bit high at first", and people spend days tuning
+# around it.
 #
 # ### Exercise: Adam
 #
 # hard · about 40 minutes · about 10 lines
 #
-# Now the library's version: same equations, same symbols, but **in place**, so that nothing the size of a parameter is allocated at a step.
+# Now the library's version: same equations, same symbols, but **in place**, so that nothing the size of a
+# parameter is allocated at a step.
 #
-# 1. `init_state`: `state["first_moment"]` and `state["second_moment"]`, zeros of the parameter's shape and type.
-# 2. `step_param`: read $\beta_1$, $\beta_2$, $t$ and the two arrays into short names; then a line (or two, `*=` and `+=`) per formula.
-#    `state["update_count"]` is $t$: the number of updates **this** parameter has had, this one included. The base class counts it.
+# 1. `init_state`: `state["first_moment"]` and `state["second_moment"]`, zeros of the parameter's shape and
+#    type.
+# 2. `step_param`: read $\beta_1$, $\beta_2$, $t$ and the two arrays into short names; then a line (or two,
+#    `*=` and `+=`) per formula. `state["update_count"]` is $t$: the number of updates **this** parameter has
+#    had, this one included. The base class counts it.
 #
-# Why per parameter, and not the number of calls of `step()`? A parameter whose first gradient comes late starts its averages late. Corrected with
-# everybody else's $t$, it would move too little.
+# Why per parameter, and not the number of calls of `step()`? A parameter whose first gradient comes late
+# starts its averages late. Corrected with everybody else's $t$, it would move too little.
 #
 # <details><summary>Hint 1: in place</summary>
 #
@@ -1472,7 +1636,8 @@ plotting.show(figure, "How many times too long an uncorrected Adam step is: 3.16
 # </details>
 # <details><summary>Hint 2: the corrected moments</summary>
 #
-# $\hat m$ and $\hat v$ are temporary: make new arrays for them. If you divide `m` itself, the next step starts from the wrong average.
+# $\hat m$ and $\hat v$ are temporary: make new arrays for them. If you divide `m` itself, the next step
+# starts from the wrong average.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "adam-class", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1489,8 +1654,8 @@ class Adam(Optimizer):
         beta1: β₁ in [0, 1), memory of the average gradient.
         beta2: β₂ in [0, 1), memory of the average squared gradient.
         epsilon: ε, added to the root; gradients far below it hardly move a parameter.
-        weight_decay: λ of an L2 penalty, which enters the gradient before the moments (unlike AdamW); or an object with
-            `apply`, see `Optimizer`.
+        weight_decay: λ of an L2 penalty, which enters the gradient before the moments (unlike AdamW); or an
+            object with `apply`, see `Optimizer`.
 
     Raises:
         TypeError, ValueError: see `Optimizer`; also for a beta outside [0, 1).
@@ -1506,8 +1671,15 @@ class Adam(Optimizer):
     Source: D. P. Kingma and J. Ba, "Adam: A Method for Stochastic Optimization", 2015, algorithm 1.
     """
 
-    def __init__(self, parameters: Iterable, learning_rate: float = 0.001, beta1: float = 0.9, beta2: float = 0.999,
-                 epsilon: float = 1e-8, weight_decay=0.0):
+    def __init__(
+        self,
+        parameters: Iterable,
+        learning_rate: float = 0.001,
+        beta1: float = 0.9,
+        beta2: float = 0.999,
+        epsilon: float = 1e-8,
+        weight_decay=0.0,
+    ):
         super().__init__(parameters, learning_rate, weight_decay, beta1=beta1, beta2=beta2, epsilon=epsilon)
 
     def init_state(self, state: dict, group: dict, parameter: np.ndarray) -> None:
@@ -1534,12 +1706,14 @@ class Adam(Optimizer):
     @property
     def first_moment(self) -> dict[Variable, np.ndarray]:
         """m of each parameter that has been updated."""
-        return {parameter: state["first_moment"] for parameter, state in self.state.items() if "first_moment" in state}
+        return {parameter: state["first_moment"] for parameter, state in self.state.items()
+                if "first_moment" in state}
 
     @property
     def second_moment(self) -> dict[Variable, np.ndarray]:
         """v of each parameter that has been updated."""
-        return {parameter: state["second_moment"] for parameter, state in self.state.items() if "second_moment" in state}
+        return {parameter: state["second_moment"] for parameter, state in self.state.items()
+                if "second_moment" in state}
 
 # %% nbgrader={"grade": true, "grade_id": "test-adam", "locked": true, "points": 20, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_adam():
@@ -1555,8 +1729,13 @@ def test_adam():
     for i, (given, (first, second)) in enumerate(zip(gradients, expected), start=1):
         give([a, b], given)
         optimizer.step()
-        expect_close(f"step {i}: first parameter, betas 0.7 and 0.95, epsilon 0.25, decay 0.3", a, first,
-                     "decay before the moments? each beta with its moment? epsilon outside the root and after the correction?")
+        expect_close(
+            f"step {i}: first parameter, betas 0.7 and 0.95, epsilon 0.25, decay 0.3",
+            a,
+            first,
+            "decay before the moments? each beta with its moment? epsilon outside the root and after the "
+            "correction?",
+        )
         expect_close(f"step {i}: second parameter, whose first gradient comes at step 2", b, second,
                      "is t state['update_count'], the updates of this parameter?")
         expect_close(f"step {i}: the gradient afterwards", a.grad, given[0], "the gradient is only read")
@@ -1566,27 +1745,52 @@ def test_adam():
     for array, moment in zip(first_arrays, moments):
         expect_equal("whether a moment is one array from step to step", moment[a] is array, True,
                      "change the arrays in the state in place: *=, +=")
-    expect_close("first moment of the first parameter", moments[0][a], [0.512090848, -0.425079946, 0.486563548],
-                 "m_hat is a temporary: do not divide m itself")
-    expect_close("second moment of the first parameter", moments[1][a], [0.111992976, 0.059751904, 0.15308644],
-                 "v averages the squares of the gradients")
+    expect_close(
+        "first moment of the first parameter",
+        moments[0][a],
+        [0.512090848, -0.425079946, 0.486563548],
+        "m_hat is a temporary: do not divide m itself",
+    )
+    expect_close(
+        "second moment of the first parameter",
+        moments[1][a],
+        [0.111992976, 0.059751904, 0.15308644],
+        "v averages the squares of the gradients",
+    )
     expect_close("first moment of the second parameter", moments[0][b], [[0.177638344, -0.039810772]])
     expect_close("second moment of the second parameter", moments[1][b], [[0.267314509, 0.151360842]])
     for array, parameter in zip(arrays, (a, b)):
-        expect_equal("whether a parameter still has its array", parameter.data.data is array, True, "update in place")
+        expect_equal(
+            "whether a parameter still has its array", parameter.data.data is array, True, "update in place"
+        )
         for moment in moments:
-            expect_equal("data type of a moment", moment[parameter].dtype, np.dtype(np.float32), "np.zeros_like keeps it")
+            expect_equal(
+                "data type of a moment",
+                moment[parameter].dtype,
+                np.dtype(np.float32),
+                "np.zeros_like keeps it",
+            )
 
     for dtype, tolerance in ((np.float32, 1e-6), (np.float64, 1e-9)):
         weights = leaf([1.0, -1.0], dtype=dtype)
         array, optimizer = weights.data.data, Adam([weights], learning_rate=0.1)
-        for gradient, values in (([0.5, -3.0], [0.900000002, -0.9]), ([-0.25, 1.0], [0.873366299, -0.859978143]),
-                                 ([2.0, 0.125], [0.806301535, -0.831590877])):
+        for gradient, values in (
+            ([0.5, -3.0], [0.900000002, -0.9]),
+            ([-0.25, 1.0], [0.873366299, -0.859978143]),
+            ([2.0, 0.125], [0.806301535, -0.831590877]),
+        ):
             give([weights], [gradient])
             optimizer.step()
-            expect_close(f"the usual betas and epsilon, gradient {gradient}, {dtype.__name__}", weights, values,
-                         "is every moment divided by 1 - beta**t?", tolerance)
-        expect_equal("whether the parameter still has its array", weights.data.data is array, True, "update in place")
+            expect_close(
+                f"the usual betas and epsilon, gradient {gradient}, {dtype.__name__}",
+                weights,
+                values,
+                "is every moment divided by 1 - beta**t?",
+                tolerance,
+            )
+        expect_equal(
+            "whether the parameter still has its array", weights.data.data is array, True, "update in place"
+        )
 
     tiny = leaf([0.0, 0.0])
     give([tiny], [[1e-6, 0.0]])
@@ -1595,13 +1799,22 @@ def test_adam():
                  "epsilon belongs outside the root, after the correction")
 
     fast, slow = leaf([1.0, 2.0], dtype=np.float64), leaf([3.0], dtype=np.float64)
-    optimizer = Adam([{"parameters": [fast], "learning_rate": 0.2, "beta1": 0.5, "beta2": 0.8, "epsilon": 0.1},
-                      {"parameters": [slow], "learning_rate": 0.05, "beta2": 0.99, "epsilon": 0.5, "weight_decay": 0.1}])
+    optimizer = Adam(
+        [
+            {"parameters": [fast], "learning_rate": 0.2, "beta1": 0.5, "beta2": 0.8, "epsilon": 0.1},
+            {"parameters": [slow], "learning_rate": 0.05, "beta2": 0.99, "epsilon": 0.5, "weight_decay": 0.1},
+        ]
+    )
     for given in (([1.0, -1.0], [2.0]), ([0.5, 2.0], [-1.0])):
         give([fast, slow], given)
         optimizer.step()
-    expect_close("two steps of a group with its own rate, betas and epsilon", fast, [0.663818419, 2.066410917],
-                 "use the hyper-parameters of `group`", tolerance=1e-8)
+    expect_close(
+        "two steps of a group with its own rate, betas and epsilon",
+        fast,
+        [0.663818419, 2.066410917],
+        "use the hyper-parameters of `group`",
+        tolerance=1e-8,
+    )
     expect_close("two steps of another group, with weight decay", slow, [2.942570086], tolerance=1e-8)
 
     paused = leaf(1.0)
@@ -1618,11 +1831,12 @@ test_adam()
 # %% [markdown]
 # ## 6. Schedules: smaller steps later
 #
-# **The problem.** A large rate crosses the landscape quickly; a small one settles precisely. With gradients from a few examples at a time this matters twice:
-# they never vanish, so at a constant rate the parameters keep jittering around the minimum, at a distance proportional to the rate.
+# **The problem.** A large rate crosses the landscape quickly; a small one settles precisely. With gradients
+# from a few examples at a time this matters twice: they never vanish, so at a constant rate the parameters
+# keep jittering around the minimum, at a distance proportional to the rate.
 #
-# **The idea.** Change the rate over time: a **schedule**. One **epoch** is one pass through all examples, and schedules usually count epochs. With the initial rate $\eta_0$
-# and the epoch $e = 0, 1, 2, \ldots$ of $E$:
+# **The idea.** Change the rate over time: a **schedule**. One **epoch** is one pass through all examples, and
+# schedules usually count epochs. With the initial rate $\eta_0$ and the epoch $e = 0, 1, 2, \ldots$ of $E$:
 #
 # | schedule | rate in epoch $e$ | |
 # |---|---|---|
@@ -1631,7 +1845,8 @@ test_adam()
 # | cosine | $\tfrac{1}{2} \eta_0 (1 + \cos(\pi e / E))$ | Loshchilov and Hutter, 2017: gentle at both ends |
 # | warm-up | $\eta_0 \min(1, (e + 1) / W)$ | first $W$ epochs from small to full; often before another schedule |
 #
-# Each is a function of a count and nothing else. That is a virtue: a rate computed afresh from the count cannot drift out of step, however often you stop and resume.
+# Each is a function of a count and nothing else. That is a virtue: a rate computed afresh from the count
+# cannot drift out of step, however often you stop and resume.
 
 # %% tags=["demo", "raises-exception"]
 epochs = np.arange(60)
@@ -1647,25 +1862,34 @@ for (name, values), color, style in zip(schedules.items(), plotting.COLORS, plot
 axes.set(xlim=(0, 60), ylim=(0, 0.112))
 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 label_axes(axes, "epoch", "learning rate")
-plotting.show(figure, "Four schedules over 60 epochs from a rate of 0.1: a staircase with two drops, an exponential decay, half a cosine wave, and a warm-up "
-                      "that rises for ten epochs and stays at 0.1.")
+plotting.show(
+    figure,
+    "Four schedules over 60 epochs from a rate of 0.1: a staircase with two drops, an exponential decay, "
+    "half a cosine wave, and a warm-up that rises for ten epochs and stays at 0.1.",
+)
 
 # %% [markdown]
 # ### Two ways to count
 #
-# `StepLR` is the staircase. Its `step()` is called once per epoch, and here lies the most common mistake with schedules: *when* in the epoch?
+# `StepLR` is the staircase. Its `step()` is called once per epoch, and here lies the most common mistake with
+# schedules: *when* in the epoch?
 #
-# In this course you call `step()` at the **start** of an epoch. The $k$-th call opens epoch $e = k - 1$, so after it the rate is
+# In this course you call `step()` at the **start** of an epoch. The $k$-th call opens epoch $e = k - 1$, so
+# after it the rate is
 #
 # $$\eta = \eta_0\, \gamma^{\lfloor (k - 1) / s \rfloor}, \qquad k \ge 1,$$
 #
-# and $\eta_0$ before the first call. PyTorch's `StepLR` is called at the **end** of an epoch: its $k$-th call prepares epoch $k$, so its exponent is $\lfloor k / s \rfloor$. In their
-# own place both give every epoch the same rate. Call either at the wrong end and the rate drops one epoch early or late, without any error.
+# and $\eta_0$ before the first call. PyTorch's `StepLR` is called at the **end** of an epoch: its $k$-th call
+# prepares epoch $k$, so its exponent is $\lfloor k / s \rfloor$. In their own place both give every epoch the
+# same rate. Call either at the wrong end and the rate drops one epoch early or late, without any error.
 #
 # **By hand**, for $\eta_0 = 0.1$, $s = 3$, $\gamma = 0.1$:
 
 # %% tags=["demo", "raises-exception"]
-rows = ["| calls of `step()` so far, k | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |", "|---|---|---|---|---|---|---|---|---|"]
+rows = [
+    "| calls of `step()` so far, k | 0 | 1 | 2 | 3 | 4 | 5 | 6 | 7 |",
+    "|---|---|---|---|---|---|---|---|---|",
+]
 ours = [0.1 * 0.1 ** ((k - 1) // 3) if k else 0.1 for k in range(8)]
 pytorch = [0.1 * 0.1 ** (k // 3) for k in range(8)]
 rows += ["| rate here: exponent (k − 1) // 3 | " + " | ".join(f"{rate:.3g}" for rate in ours) + " |",
@@ -1681,31 +1905,39 @@ display(Markdown("\n".join(rows)))
 #
 # medium · about 25 minutes · about 8 lines in four places
 #
-# As with optimizers, a base class does the housekeeping, and a schedule is one formula. `Schedule` knows the initial rates and the count; `StepLR` only says what the initial
-# rates are multiplied with in a given epoch. Module 10 adds cosine and warm-up in a line each.
+# As with optimizers, a base class does the housekeeping, and a schedule is one formula. `Schedule` knows the
+# initial rates and the count; `StepLR` only says what the initial rates are multiplied with in a given epoch.
+# Module 10 adds cosine and warm-up in a line each.
 #
-# 1. `Schedule.__init__` (the argument has been checked): remember in `self.initial_lrs` the present rate of every group, as a list, and in `self.step_count` that `step()` has been
-#    called 0 times. Change nothing in the optimizer.
-# 2. `Schedule.epoch`: the number of the epoch that is running, $k - 1$ after the $k$-th call; and 0 before the first call, too.
-# 3. `Schedule.step`: count the call, then set the rate of each group from **its own initial** rate (not from its present one) and the factor of this epoch.
+# 1. `Schedule.__init__` (the argument has been checked): remember in `self.initial_lrs` the present rate of
+#    every group, as a list, and in `self.step_count` that `step()` has been called 0 times. Change nothing in
+#    the optimizer.
+# 2. `Schedule.epoch`: the number of the epoch that is running, $k - 1$ after the $k$-th call; and 0 before
+#    the first call, too.
+# 3. `Schedule.step`: count the call, then set the rate of each group from **its own initial** rate (not from
+#    its present one) and the factor of this epoch.
 # 4. `StepLR.factor`: $\gamma^{\lfloor e / s \rfloor}$ for the epoch $e$ it is given.
 #
 # <details><summary>Hint 1: rounding down</summary>
 #
-# `//` rounds down: `7 // 3` is 2. It does so for negative numbers too: `-1 // 3` is −1. Before the first call that would matter.
+# `//` rounds down: `7 // 3` is 2. It does so for negative numbers too: `-1 // 3` is −1. Before the first call
+# that would matter.
 # </details>
 # <details><summary>Hint 2: two lists side by side</summary>
 #
-# `zip(first, second)` walks through two lists together. Here they are the optimizer's groups and their initial rates.
+# `zip(first, second)` walks through two lists together. Here they are the optimizer's groups and their
+# initial rates.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "steplr-class", "locked": false, "schema_version": 3, "solution": true, "task": false}
 #| export
 class Schedule:
-    """Base of schedules: it sets the learning rate of every group at the start of every epoch; a subclass writes `factor`.
+    """Base of schedules: it sets every group's learning rate at the start of an epoch; a subclass writes
+    `factor`.
 
-    Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A subclass with
-    options keeps them in attributes called like its constructor's arguments; then `state_dict` finds them.
+    Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A
+    subclass with options keeps them in attributes called like its constructor's arguments; then `state_dict`
+    finds them.
 
     Args:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
@@ -1739,7 +1971,7 @@ class Schedule:
         ### END SOLUTION
 
     def factor(self, epoch: int) -> float:
-        """What the initial rates are multiplied with in an epoch, 0 being the first; depends on nothing else."""
+        """What the initial rates are multiplied with in an epoch (0 is the first); of nothing else."""
         raise NotImplementedError(f"{type(self).__name__} has no rule: define factor")
 
     @property
@@ -1763,11 +1995,11 @@ class Schedule:
         ### END SOLUTION
 
     def get_lr(self) -> float:
-        """The rate of the first group as the schedule has it; the initial rate times `factor(0)` before the first `step()`."""
+        """The rate of the first group as the schedule has it; before the first `step()`, that of epoch 0."""
         return self.initial_lr * self.factor(self.epoch)
 
     def state_dict(self) -> dict:
-        """Everything needed to continue later; the optimizer's present rates are in its own `state_dict()`."""
+        """Everything needed to continue later; the present rates are in the optimizer's `state_dict()`."""
         return copy.deepcopy({name: value for name, value in vars(self).items() if name != "optimizer"})
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -1784,7 +2016,9 @@ class Schedule:
         rates, count = options.pop("initial_lrs"), options.pop("step_count")
         groups = self.optimizer.param_groups
         if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
-            raise ValueError(f"initial_lrs must be a list of {len(groups)} rates, one for each group; got {rates!r}")
+            raise ValueError(
+                f"initial_lrs must be a list of rates, one for each of {len(groups)} groups; got {rates!r}"
+            )
         if not is_count(count, 0):
             raise ValueError(f"step_count must be a count, got {count!r}")
         rates = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
@@ -1795,8 +2029,9 @@ class Schedule:
 class StepLR(Schedule):
     """Schedule: multiply the learning rate by gamma after every `step_size` epochs.
 
-    After the k-th call of `step()`, k ≥ 1, each group's rate is  initial · gamma^((k − 1) // step_size): call it at
-    the *start* of every epoch. (PyTorch's StepLR, called at the end of an epoch, has the exponent k // step_size.)
+    After the k-th call of `step()`, k ≥ 1, each group's rate is  initial · gamma^((k − 1) // step_size): call
+    it at the *start* of every epoch. (PyTorch's StepLR, called at the end of an epoch, has the exponent k //
+    step_size.)
 
     Args:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
@@ -1845,11 +2080,20 @@ def test_scheduler():
 
     optimizer = SGD([leaf(1.0)], learning_rate=0.1)
     scheduler = StepLR(optimizer, step_size=3, gamma=0.1)
-    expect_close("the rate after the constructor", optimizer.learning_rate, 0.1, "the constructor changes nothing")
-    expect_equal("step_count after the constructor", scheduler.step_count, 0, "the constructor does not call step()")
+    expect_close(
+        "the rate after the constructor", optimizer.learning_rate, 0.1, "the constructor changes nothing"
+    )
+    expect_equal(
+        "step_count after the constructor", scheduler.step_count, 0, "the constructor does not call step()"
+    )
     expect_close("initial_lr", scheduler.initial_lr, 0.1)
-    expect_close("get_lr() before the first step()", scheduler.get_lr(), 0.1, "is -1 // 3 rounded down to -1 in there?",
-                 tolerance=1e-12)
+    expect_close(
+        "get_lr() before the first step()",
+        scheduler.get_lr(),
+        0.1,
+        "is -1 // 3 rounded down to -1 in there?",
+        tolerance=1e-12,
+    )
     for k, rate in enumerate((0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001), start=1):
         expect_equal("what step() returns", scheduler.step(), None)
         expect_close(f"the rate after call {k}, step_size 3, gamma 0.1", optimizer.learning_rate, rate,
@@ -1858,7 +2102,10 @@ def test_scheduler():
         expect_equal("step_count", scheduler.step_count, k, "count each call once")
     expect_close("initial_lr after seven calls", scheduler.initial_lr, 0.1, "the initial rate never changes")
 
-    groups = [{"parameters": [leaf(1.0)], "learning_rate": 0.8}, {"parameters": [leaf(2.0)], "learning_rate": 0.2}]
+    groups = [
+        {"parameters": [leaf(1.0)], "learning_rate": 0.8},
+        {"parameters": [leaf(2.0)], "learning_rate": 0.2},
+    ]
     optimizer = Adam(groups)
     scheduler = StepLR(optimizer, 1, 0.5)
     for k, (first, second) in enumerate(((0.8, 0.2), (0.4, 0.1), (0.2, 0.05), (0.1, 0.025)), start=1):
@@ -1868,15 +2115,30 @@ def test_scheduler():
         rates = [group["learning_rate"] for group in optimizer.param_groups]
         expect_close(f"rates of two groups after call {k}, step_size 1, gamma 0.5", rates, [first, second],
                      "scale every group from its own initial rate, not from its present one", tolerance=1e-12)
-    expect_close("initial_lrs", scheduler.initial_lrs, [0.8, 0.2], "a list: the rate of every group, never changed")
-    expect_close("get_lr() with two groups", scheduler.get_lr(), 0.1, "it speaks of the first group", tolerance=1e-12)
+    expect_close(
+        "initial_lrs", scheduler.initial_lrs, [0.8, 0.2], "a list: the rate of every group, never changed"
+    )
+    expect_close(
+        "get_lr() with two groups", scheduler.get_lr(), 0.1, "it speaks of the first group", tolerance=1e-12
+    )
     fresh = StepLR(SGD([leaf(1.0)], learning_rate=0.3), 1, 0.5)
-    expect_close("get_lr() before the first step(), step_size 1", fresh.get_lr(), 0.3, "the exponent there is 0",
-                 tolerance=1e-12)
-    expect_close("factors of the epochs 0 to 5, step_size 2, gamma 0.5",
-                 [StepLR(optimizer, 2, 0.5).factor(epoch) for epoch in range(6)], [1, 1, 0.5, 0.5, 0.25, 0.25],
-                 "gamma to the power epoch // step_size", tolerance=1e-12)
-    expect_equal("the epoch before and after the first calls", epochs_seen(fresh), [0, 0, 1, 2], "0, then k - 1")
+    expect_close(
+        "get_lr() before the first step(), step_size 1",
+        fresh.get_lr(),
+        0.3,
+        "the exponent there is 0",
+        tolerance=1e-12,
+    )
+    expect_close(
+        "factors of the epochs 0 to 5, step_size 2, gamma 0.5",
+        [StepLR(optimizer, 2, 0.5).factor(epoch) for epoch in range(6)],
+        [1, 1, 0.5, 0.5, 0.25, 0.25],
+        "gamma to the power epoch // step_size",
+        tolerance=1e-12,
+    )
+    expect_equal(
+        "the epoch before and after the first calls", epochs_seen(fresh), [0, 0, 1, 2], "0, then k - 1"
+    )
 
 
 test_scheduler()
@@ -1884,12 +2146,13 @@ test_scheduler()
 # %% [markdown]
 # ## 7. All of it together: a training loop
 #
-# Everything is there for a complete training. The model is a line, $\hat y = w x + b$, and the loss of one example is the squared error,
+# Everything is there for a complete training. The model is a line, $\hat y = w x + b$, and the loss of one
+# example is the squared error,
 #
 # $$L = (w x + b - y)^2 .$$
 #
-# Five examples of $y = 2x + 1$ are shown one at a time, so each step sees one example only: *stochastic* gradient descent. One pass of the loop that you will
-# write for every network from now on:
+# Five examples of $y = 2x + 1$ are shown one at a time, so each step sees one example only: *stochastic*
+# gradient descent. One pass of the loop that you will write for every network from now on:
 #
 # 1. at the start of an epoch: `scheduler.step()`;
 # 2. for each example: compute the **prediction** and the **loss**;
@@ -1897,8 +2160,9 @@ test_scheduler()
 # 4. `loss.backward()`: compute the new ones;
 # 5. `optimizer.step()`: move.
 #
-# **By hand**, the first step: $w = 0.1$, $b = 0$, example $(1, 3)$. The prediction is 0.1, the error $0.1 - 3 = -2.9$, the loss 8.41. The gradients are
-# $2 \cdot (-2.9) \cdot 1 = -5.8$ for $w$ and $-5.8$ for $b$. SGD with rate 0.01 moves both by 0.058: $w = 0.158$, $b = 0.058$.
+# **By hand**, the first step: $w = 0.1$, $b = 0$, example $(1, 3)$. The prediction is 0.1, the error $0.1 - 3
+# = -2.9$, the loss 8.41. The gradients are $2 \cdot (-2.9) \cdot 1 = -5.8$ for $w$ and $-5.8$ for $b$. SGD
+# with rate 0.01 moves both by 0.058: $w = 0.158$, $b = 0.058$.
 
 # %% tags=["demo", "raises-exception"]
 w, b = Variable(0.1), Variable(0.0)
@@ -1915,11 +2179,13 @@ print(f"after one step: w = {w.data.item():.3f}, b = {b.data.item():.3f}")
 #
 # hard · about 30 minutes · about 14 lines in two places
 #
-# 1. `fit_line`: the loop above, for `epochs` epochs over the pairs of `x_data` and `y_data` in order. `schedule.step()` opens each epoch. Use `add`, `multiply` and `subtract`
-#    of the package; plain numbers are welcome as their operands.
-# 2. `train_simple_model`: fit the line twice, each time from $w = 0.1$, $b = 0$, with a new optimizer and a new schedule of its own:
-#    first `SGD` with rate 0.01 and momentum 0.9, then `Adam` with rate 0.1. Each schedule is made as `scheduler(optimizer, step_size=30, gamma=0.5)`.
-#    Return the four numbers `(sgd_w, sgd_b, adam_w, adam_b)`.
+# 1. `fit_line`: the loop above, for `epochs` epochs over the pairs of `x_data` and `y_data` in order.
+#    `schedule.step()` opens each epoch. Use `add`, `multiply` and `subtract` of the package; plain numbers
+#    are welcome as their operands.
+# 2. `train_simple_model`: fit the line twice, each time from $w = 0.1$, $b = 0$, with a new optimizer and a
+#    new schedule of its own: first `SGD` with rate 0.01 and momentum 0.9, then `Adam` with rate 0.1. Each
+#    schedule is made as `scheduler(optimizer, step_size=30, gamma=0.5)`. Return the four numbers `(sgd_w,
+#    sgd_b, adam_w, adam_b)`.
 #
 # <details><summary>Hint 1: from Variable to number</summary>
 #
@@ -1927,7 +2193,8 @@ print(f"after one step: w = {w.data.item():.3f}, b = {b.data.item():.3f}")
 # </details>
 # <details><summary>Hint 2: the order</summary>
 #
-# `zero_grad` may stand anywhere between one `step` and the next `backward`. What goes wrong between `backward` and `step`?
+# `zero_grad` may stand anywhere between one `step` and the next `backward`. What goes wrong between
+# `backward` and `step`?
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "training-integration", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -1964,25 +2231,28 @@ def fit_line(w: Variable, b: Variable, optimizer: Optimizer, schedule, x_data, y
     ### END SOLUTION
 
 
-def train_simple_model(x_data=None, y_data=None, epochs: int = 60, scheduler=StepLR) -> tuple[float, float, float, float]:
+def train_simple_model(
+    x_data=None, y_data=None, epochs: int = 60, scheduler=StepLR
+) -> tuple[float, float, float, float]:
     """A complete training: fit a line with SGD and with Adam, each under a schedule.
 
-    Both fits start at w = 0.1, b = 0 and see one example at a time: SGD with rate 0.01 and momentum 0.9, Adam with
-    rate 0.1.
+    Both fits start at w = 0.1, b = 0 and see one example at a time: SGD with rate 0.01 and momentum 0.9, Adam
+    with rate 0.1.
 
     Args:
         x_data: numbers; by default 1, 2, 3, 4, 5.
         y_data: as many numbers; by default 2·x + 1.
         epochs: passes through the data, at least 0.
-        scheduler: called as `scheduler(optimizer, step_size=30, gamma=0.5)`, once for each optimizer; `step()` of what it
-            returns opens every epoch.
+        scheduler: called as `scheduler(optimizer, step_size=30, gamma=0.5)`, once for each optimizer;
+            `step()` of what it returns opens every epoch.
 
     Returns:
         `(sgd_w, sgd_b, adam_w, adam_b)`, Python floats.
 
     Raises:
         TypeError: epochs is not an integer, or the data hold something that is not a number.
-        ValueError: only one of x_data and y_data is given, they differ in length or are empty, or epochs is negative.
+        ValueError: only one of x_data and y_data is given, they differ in length or are empty, or epochs is
+            negative.
 
     Example:
         >>> sgd_w, sgd_b, adam_w, adam_b = train_simple_model()
@@ -1994,7 +2264,8 @@ def train_simple_model(x_data=None, y_data=None, epochs: int = 60, scheduler=Ste
     x_data = [float(x) for x in ((1, 2, 3, 4, 5) if x_data is None else x_data)]
     y_data = [2 * x + 1 for x in x_data] if y_data is None else [float(y) for y in y_data]
     if len(x_data) != len(y_data) or not x_data:
-        raise ValueError(f"x_data and y_data need as many numbers each, at least one; got {len(x_data)} and {len(y_data)}")
+        counts = f"{len(x_data)} and {len(y_data)}"
+        raise ValueError(f"x_data and y_data need as many numbers each, at least one; got {counts}")
     if isinstance(epochs, bool) or not isinstance(epochs, numbers.Integral):
         raise TypeError(f"epochs must be an integer, got {epochs!r}")
     if epochs < 0:
@@ -2011,9 +2282,20 @@ def train_simple_model(x_data=None, y_data=None, epochs: int = 60, scheduler=Ste
 # %% nbgrader={"grade": true, "grade_id": "test-training-integration", "locked": true, "points": 15, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_training_integration():
     sgd_w, sgd_b, adam_w, adam_b = train_simple_model()
-    expect_close("SGD on y = 2x + 1 after 60 epochs", [sgd_w, sgd_b], [2.0, 1.0],
-                 "rate 0.01, momentum 0.9, zero_grad before each backward, one example at a time?", tolerance=0.01)
-    expect_close("Adam on y = 2x + 1 after 60 epochs", [adam_w, adam_b], [2.0, 1.0], "is Adam's rate 0.1?", tolerance=0.15)
+    expect_close(
+        "SGD on y = 2x + 1 after 60 epochs",
+        [sgd_w, sgd_b],
+        [2.0, 1.0],
+        "rate 0.01, momentum 0.9, zero_grad before each backward, one example at a time?",
+        tolerance=0.01,
+    )
+    expect_close(
+        "Adam on y = 2x + 1 after 60 epochs",
+        [adam_w, adam_b],
+        [2.0, 1.0],
+        "is Adam's rate 0.1?",
+        tolerance=0.15,
+    )
     expect_close("Adam on y = 2x + 1 after 60 epochs, exactly", [adam_w, adam_b], [1.9647307, 1.1236563],
                  "does the rate fall to half after 30 epochs?", tolerance=1e-3)
 
@@ -2025,7 +2307,12 @@ def test_training_integration():
                 40: (-2.0039827, 0.3310806, -2.0054089, 0.3370404)}
     for epochs, cause in likely.items():
         result = train_simple_model(x, y, epochs=epochs)
-        expect_equal("type of the result", type(result), tuple)
+        expect_equal(
+            "types in the result",
+            (type(result), *map(type, result)),
+            (tuple, float, float, float, float),
+            "take the Python numbers out of the Variables: w.data.item()",
+        )
         expect_close(f"(sgd_w, sgd_b, adam_w, adam_b) on three other examples after {epochs} epochs", result,
                      expected[epochs], cause, tolerance=2e-5)
 
@@ -2044,22 +2331,37 @@ def test_training_integration():
 
     result = train_simple_model(x, y, epochs=3, scheduler=Recorder)
     expect_equal("schedules made", len(made), 2, "one for each optimizer")
-    expect_equal("what they schedule", [type(recorder.optimizer) for recorder in made], [SGD, Adam], "first SGD, then Adam")
+    expect_equal(
+        "what they schedule",
+        [type(recorder.optimizer) for recorder in made],
+        [SGD, Adam],
+        "first SGD, then Adam",
+    )
     for recorder in made:
         expect_equal("options of a schedule", recorder.options, {"step_size": 30, "gamma": 0.5})
-        expect_equal("optimizer steps done at each call of schedule.step(), three examples", recorder.steps_done, [0, 3, 6],
-                     "call it once, at the start of every epoch")
+        expect_equal(
+            "optimizer steps done at each call of schedule.step(), three examples",
+            recorder.steps_done,
+            [0, 3, 6],
+            "call it once, at the start of every epoch",
+        )
     unscheduled = train_simple_model(x, y, epochs=3)
-    expect_equal("whether the schedule makes a difference", result != unscheduled, True, "use the schedule you are given")
+    expect_equal(
+        "whether the schedule makes a difference",
+        result != unscheduled,
+        True,
+        "use the schedule you are given",
+    )
 
 
 test_training_integration()
 
 # %% [markdown]
-# **Use it.** SGD lands on $(2, 1)$; Adam is close, but not there. Why? Adam's steps have a length of about $\eta$ *whatever the gradient*, and they shrink only
-# slowly as the gradient does.
+# **Use it.** SGD lands on $(2, 1)$; Adam is close, but not there. Why? Adam's steps have a length of about
+# $\eta$ *whatever the gradient*, and they shrink only slowly as the gradient does.
 #
-# **Predict first.** How does Adam do with the rate 0.01 instead of 0.1? (In 300 steps of at most about 0.01 each, half of them halved by the schedule, how far can it get?)
+# **Predict first.** How does Adam do with the rate 0.01 instead of 0.1? (In 300 steps of at most about 0.01
+# each, half of them halved by the schedule, how far can it get?)
 
 # %% tags=["demo", "raises-exception"]
 print("SGD and Adam, 60 epochs:", [round(value, 3) for value in train_simple_model()])
@@ -2069,14 +2371,16 @@ fit_line(w, b, timid, StepLR(timid, step_size=30, gamma=0.5), [1, 2, 3, 4, 5], [
 print(f"Adam with rate 0.01:     w = {w.data.item():.2f}, b = {b.data.item():.2f}")
 
 # %% [markdown]
-# It stops at about (1.42, 1.50): a rate that is too small for Adam does not make learning precise, it makes it impossible. The rate says how far you can get, so give it the size of the
-# way to go divided by the number of steps you have, and let a schedule do the rest.
+# It stops at about (1.42, 1.50): a rate that is too small for Adam does not make learning precise, it makes
+# it impossible. The rate says how far you can get, so give it the size of the way to go divided by the number
+# of steps you have, and let a schedule do the rest.
 
 # %% [markdown]
 # ## 8. Analyze: four ways down
 #
-# One surface, four rules, 40 steps each from the same place. To make it honest, SGD, momentum and Adam get the *noisy* gradients that training with a few examples at a time gives;
-# plain gradient descent gets the exact one.
+# One surface, four rules, 40 steps each from the same place. To make it honest, SGD, momentum and Adam get
+# the *noisy* gradients that training with a few examples at a time gives; plain gradient descent gets the
+# exact one.
 
 # %%
 def noisy_walk(make_optimizer, steps, noise, seed=8) -> np.ndarray:
@@ -2114,18 +2418,27 @@ for name, (color, style, place) in looks.items():
     axes.text(*place, name, color=color, fontsize=12, fontweight="bold")
 axes.plot(0, 0, "*", color=plotting.BLACK, markersize=15, markeredgecolor="white", zorder=4)
 label_axes(axes, title="Forty steps from the same start: four ways to turn a gradient into a step")
-plotting.show(figure, "Contour map of a long valley with four paths of 40 steps from the same start. Gradient descent zigzags between the walls; SGD wanders "
-                      "along the floor and stops halfway; momentum sweeps in wide curves past the minimum and back; Adam heads for it in a smooth arc.")
+plotting.show(
+    figure,
+    "Contour map of a long valley with four paths of 40 steps from the same start. Gradient descent zigzags"
+    " between the walls; SGD wanders along the floor and is still short of the minimum; momentum sweeps in "
+    "wide curves past the minimum and back; Adam heads for it in a smooth arc.",
+)
 
 # %% [markdown]
 # Read the picture as four answers to one question, how to turn a gradient into a step:
 #
-# - **Gradient descent** takes each gradient at its word: it zigzags between the walls and crawls along the floor.
-# - **SGD** does the same with noisy gradients. It needs a smaller rate, because a rate near the limit would amplify the noise, so it wanders down to the floor and then crawls. Each of its steps is much cheaper, though: a few examples instead of all.
+# - **Gradient descent** takes each gradient at its word: it zigzags between the walls and crawls along the
+#   floor.
+# - **SGD** does the same with noisy gradients. It needs a smaller rate, because a rate near the limit would
+#   amplify the noise, so it wanders down to the floor and then crawls. Each of its steps is much cheaper,
+#   though: a few examples instead of all.
 # - **Momentum** turns the many small agreeing pushes along the floor into speed, overshoots, and swings back.
-# - **Adam** divides by the usual size of each gradient, so the steep and the flat direction look alike to it: it heads diagonally across the contour lines.
+# - **Adam** divides by the usual size of each gradient, so the steep and the flat direction look alike to it:
+#   it heads diagonally across the contour lines.
 #
-# **Loss curves.** The paths show two parameters; with millions of them one looks at the loss. Here is the fit of section 7, epoch by epoch.
+# **Loss curves.** The paths show two parameters; with millions of them one looks at the loss. Here is the fit
+# of section 7, epoch by epoch.
 
 # %% tags=["demo", "raises-exception"]
 def line_losses(make_optimizer, epochs=60):
@@ -2152,14 +2465,21 @@ axes.axvline(30.5, color=plotting.GRAY, linewidth=0.8)
 axes.text(31, axes.get_ylim()[1], "rate halved", va="top", color=plotting.BLACK)
 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 label_axes(axes, "epoch", "mean squared error")
-plotting.show(figure, "Mean squared error over 60 epochs on a logarithmic axis. Plain SGD drops at once and then crawls; SGD with momentum swings at first and then "
-                      "falls far below all others; Adam at 0.1 ends slightly below plain SGD; Adam at 0.01 hardly gets anywhere.")
+plotting.show(
+    figure,
+    "Mean squared error over 60 epochs on a logarithmic axis. Plain SGD drops at once and then crawls; SGD "
+    "with momentum swings at first and then falls far below all others; Adam at 0.1 ends slightly below "
+    "plain SGD; Adam at 0.01 hardly gets anywhere.",
+)
 
 # %% [markdown]
-# The fit is a ravine too: plain SGD is at its floor after four epochs and crawls from there, momentum swings and then races along it. Adam earns its keep where gradients differ by orders of magnitude, which two parameters cannot show. No optimizer is best everywhere. Compare them on
-# *your* problem, each with a rate tuned for it; a comparison at one rate for all compares rates.
+# The fit is a ravine too: plain SGD is at its floor after four epochs and crawls from there, momentum swings
+# and then races along it. Adam earns its keep where gradients differ by orders of magnitude, which two
+# parameters cannot show. No optimizer is best everywhere. Compare them on *your* problem, each with a rate
+# tuned for it; a comparison at one rate for all compares rates.
 #
-# **What it costs.** Every parameter also needs room for its gradient and its state. Let us measure, on a million float32 parameters (4 MB):
+# **What it costs.** Every parameter also needs room for its gradient and its state. Let us measure, on a
+# million float32 parameters (4 MB):
 
 # %% tags=["demo", "raises-exception"]
 def cost_of(make_optimizer, size=1_000_000, repeats=15):
@@ -2176,20 +2496,29 @@ def cost_of(make_optimizer, size=1_000_000, repeats=15):
 
 
 rows = ["| | parameters | gradients | state | together | time of a step |", "|---|---|---|---|---|---|"]
-for name, make in (("SGD", lambda p: SGD(p)), ("SGD, momentum", lambda p: SGD(p, momentum=0.9)), ("Adam", lambda p: Adam(p))):
+for name, make in (
+    ("SGD", lambda p: SGD(p)),
+    ("SGD, momentum", lambda p: SGD(p, momentum=0.9)),
+    ("Adam", lambda p: Adam(p)),
+):
     state, milliseconds = cost_of(make)
-    rows.append(f"| {name} | 4 MB | 4 MB | {4 * state:.0f} MB | {2 + state:.0f} × parameters | {milliseconds:.2f} ms |")
+    rows.append(
+        ".2f"
+    )
 display(Markdown("\n".join(rows)))
 
 # %% [markdown]
-# Twice, three times and four times the parameters: do not forget the gradients, as many tables do. For a model of a billion parameters in float32 that is 8, 12 and 16 GB, before a single example is loaded.
+# Twice, three times and four times the parameters: do not forget the gradients, as many tables do. For a
+# model of a billion parameters in float32 that is 8, 12 and 16 GB, before a single example is loaded.
 #
-# **Is my learning rate sensible?** A measure that works for any network: how large is an update compared with the parameter it changes? Let us watch
-# $\log_{10}(|\Delta p| / |p|)$ (lengths of whole arrays) for the first layer of a small network that learns a sine. Rules of thumb put it near −3: each update changes a weight by about a thousandth.
+# **Is my learning rate sensible?** A measure that works for any network: how large is an update compared with
+# the parameter it changes? Let us watch $\log_{10}(|\Delta p| / |p|)$ (lengths of whole arrays) for the first
+# layer of a small network that learns a sine. Rules of thumb put it near −3: each update changes a weight by
+# about a thousandth.
 
 # %% tags=["demo", "raises-exception"]
 def update_ratios(rate, steps=300):
-    """log10 of |update| / |parameter| of the first weights of a 1-16-1 network, at every step; and the last loss."""
+    """log10 of |update| / |parameter| of the first weights of a network at each step; the last loss."""
     draw = np.random.default_rng(0)
     x = np.linspace(-3, 3, 64, dtype=np.float32)[:, None]
     y = np.sin(x)
@@ -2205,7 +2534,8 @@ def update_ratios(rate, steps=300):
         loss.backward()
         before = w1.data.data.copy()
         optimizer.step()
-        ratios.append(np.log10(max(np.linalg.norm(w1.data.data - before) / np.linalg.norm(before), 1e-8)))
+        ratio = np.linalg.norm(w1.data.data - before) / np.linalg.norm(before)
+        ratios.append(np.log10(max(ratio, 1e-8)))  # 0, no movement at all, has no logarithm
     return ratios, loss.data.item()
 
 
@@ -2216,22 +2546,33 @@ for (rate, (ratios, loss)), color, style in zip(runs.items(), plotting.COLORS, p
     axes.plot(ratios, style, color=color, label=f"rate {rate:g}: last loss {loss:.3f}")
 axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 label_axes(axes, "step", "log₁₀ of |update| / |parameter|")
-plotting.show(figure, "Logarithm of update size over parameter size for three learning rates of Adam. At 0.00001 it stays at -5 and the loss stays large; at 0.01 it goes "
-                      "from -2 to below -3 and the loss becomes small; at 2 it begins above 0 and falls to -8, no movement at all, at a large loss.")
+plotting.show(
+    figure,
+    "Logarithm of update size over parameter size for three learning rates of Adam. At 0.00001 it stays at "
+    "-5 and the loss stays large; at 0.01 it goes from -2 to below -3 and the loss becomes small; at 2 it "
+    "begins above 0 and falls to -8, no movement at all, at a large loss.",
+)
 
 # %% [markdown]
-# A number near 0 means that each step replaces the weights; near −5, that nothing will happen for a very long time. The third run has a story: its first updates are larger than the weights
-# themselves and push all hidden units to the flat side of $\max(z, 0)$. From there every gradient is 0, so the updates die away, and the loss stays where it is. "The updates became tiny" can mean
-# that training has converged or that it is dead; the loss beside it tells which. When a training does not work, look here first: it costs two lines.
+# A number near 0 means that each step replaces the weights; near −5, that nothing will happen for a very long
+# time. The third run has a story: its first updates are larger than the weights themselves and push all
+# hidden units to the flat side of $\max(z, 0)$. From there every gradient is 0, so the updates die away, and
+# the loss stays where it is. "The updates became tiny" can mean that training has converged or that it is
+# dead; the loss beside it tells which. When a training does not work, look here first: it costs two lines.
 #
 # ## 9. Bug hunt: who checks the optimizer?
 #
-# You have trusted the tests of this chapter. Now you write one. A function `make_optimizer(parameters, **hyperparameters)` builds *something* that claims to be Adam. Is it?
+# You have trusted the tests of this chapter. Now you write one. A function `make_optimizer(parameters,
+# **hyperparameters)` builds *something* that claims to be Adam. Is it?
 #
-# This is harder than it sounds, since most wrong Adams train well enough that nobody notices. One real example: an optimizer that counts $t$ for all parameters together passes every test in which
-# all gradients arrive from the start. And remember section 5: the first step is $\eta \cdot \text{sign}(g)$ *whatever the betas are*, so a check of one step is no check.
+# This is harder than it sounds, since most wrong Adams train well enough that nobody notices. One real
+# example: an optimizer that counts $t$ for all parameters together passes every test in which all gradients
+# arrive from the start. And remember section 5: the first step is $\eta \cdot \text{sign}(g)$ *whatever the
+# betas are*, so a check of one step is no check.
 #
-# **Predict first.** Which of these mistakes would a check with one parameter, constant gradient 1, the usual hyper-parameters and ten steps notice: betas swapped? epsilon a thousand times too large? weight decay ignored? Run it and see.
+# **Predict first.** Which of these mistakes would a check with one parameter, constant gradient 1, the usual
+# hyper-parameters and ten steps notice: betas swapped? epsilon a thousand times too large? weight decay
+# ignored? Run it and see.
 
 # %% tags=["demo", "raises-exception"]
 def after_ten_steps(beta1=0.9, beta2=0.999, epsilon=1e-8):
@@ -2247,36 +2588,47 @@ print("decay ignored       the same, since no weight decay was asked for")
 # None of them, to four digits: the corrected averages of a constant are that constant. So a good check needs
 #
 # - **several steps**, with gradients that **vary** in size and sign;
-# - **several parameters**, two of one shape so that a mix-up can happen, and one whose **first gradient comes late**;
+# - **several parameters**, two of one shape so that a mix-up can happen, and one whose **first gradient comes
+#   late**;
 # - a coordinate whose gradient is **always 0**;
-# - **betas that differ** from the usual values and from each other, an **epsilon large enough** to be felt, and **weight decay** switched on;
+# - **betas that differ** from the usual values and from each other, an **epsilon large enough** to be felt,
+#   and **weight decay** switched on;
 # - a look at what must **not** change: the gradients;
-# - expected numbers from **elsewhere**: `adam_path`, which you wrote from the equations and which shares no line with the class.
+# - expected numbers from **elsewhere**: `adam_path`, which you wrote from the equations and which shares no
+#   line with the class.
 #
 # ### Exercise: the bug hunt
 #
 # hard · about 40 minutes · about 12 lines
 #
-# Complete `follows_adam`: make parameters, let `make_optimizer(parameters, **settings)` build the suspect, feed it gradients, and return `True` if every parameter ends (or better: always is) where
-# Adam would be and no gradient was touched, `False` otherwise. The settings are given, and the tests call the check with others too. Work in float64, so that a small tolerance can tell a bug from rounding.
+# Complete `follows_adam`: make parameters, let `make_optimizer(parameters, **settings)` build the suspect,
+# feed it gradients, and return `True` if every parameter ends (or better: always is) where Adam would be and
+# no gradient was touched, `False` otherwise. The settings are given, and the tests call the check with others
+# too. Work in float64, so that rounding stays far below any bug.
 #
-# Your check will meet right optimizers, which it must let pass, and suspects: your own Adam with something tampered with from outside. A check that always says `False`, or always `True`, earns nothing.
+# Your check will meet right optimizers, which it must let pass, and suspects: your own Adam with something
+# tampered with from outside. A check that always says `False`, or always `True`, earns nothing.
 #
 # <details><summary>Hint 1: many numbers, few lines</summary>
 #
-# `np.random.default_rng(0).normal(size=(6, 2, 3))` gives six steps of gradients for two parameters of three elements. Set a column to 0.
+# `np.random.default_rng(0).normal(size=(6, 2, 3))` gives six steps of gradients for two parameters of three
+# elements. Set a column to 0.
 # </details>
 # <details><summary>Hint 2: a late parameter</summary>
 #
-# Its gradient is `None` in the first steps. Its path is that of the remaining gradients: `adam_path(start, gradients[2:], **settings)`.
+# Its gradient is `None` in the first steps. Its path is that of the remaining gradients: `adam_path(start,
+# gradients[2:], **settings)`.
 # </details>
 # <details><summary>Hint 3: was the gradient touched?</summary>
 #
-# Keep the numbers in an array of your own, give the parameter a `Variable` made from it (`Variable(array)` copies), and compare after `step()`.
+# Keep the numbers in an array of your own, give the parameter a `Variable` made from it (`Variable(array)`
+# copies), and compare after `step()`.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "bug-hunt", "locked": false, "schema_version": 3, "solution": true, "task": false}
-def follows_adam(make_optimizer, learning_rate=0.1, beta1=0.6, beta2=0.9, epsilon=0.1, weight_decay=0.3) -> bool:
+def follows_adam(
+    make_optimizer, learning_rate=0.1, beta1=0.6, beta2=0.9, epsilon=0.1, weight_decay=0.3
+) -> bool:
     """Whether what `make_optimizer(parameters, **settings)` builds moves parameters as Adam does."""
     settings = {"learning_rate": learning_rate, "beta1": beta1, "beta2": beta2, "epsilon": epsilon,
                 "weight_decay": weight_decay}
@@ -2284,7 +2636,7 @@ def follows_adam(make_optimizer, learning_rate=0.1, beta1=0.6, beta2=0.9, epsilo
     draw = np.random.default_rng(0)
     starts, gradients = draw.normal(size=(2, 3)), draw.normal(size=(6, 2, 3))
     gradients[:, :, 0] = 0.0
-    early, late = parameters = [Variable(start) for start in starts]
+    parameters = early, late = [Variable(start) for start in starts]
     optimizer = make_optimizer(parameters, **settings)
     for step, pair in enumerate(gradients):
         given = parameters if step >= 2 else [early]
@@ -2292,20 +2644,23 @@ def follows_adam(make_optimizer, learning_rate=0.1, beta1=0.6, beta2=0.9, epsilo
         optimizer.step()
         if not all(np.array_equal(parameter.grad.data.data, g) for parameter, g in zip(given, pair)):
             return False
-    expected = [adam_path(starts[0], gradients[:, 0], **settings)[-1], adam_path(starts[1], gradients[2:, 1], **settings)[-1]]
-    return bool(np.allclose([early.data.data, late.data.data], expected, rtol=0, atol=1e-9))
+    seen = gradients[:, 0], gradients[2:, 1]
+    expected = [adam_path(start, g, **settings)[-1] for start, g in zip(starts, seen)]
+    return np.allclose([early.data.data, late.data.data], expected)
     ### END SOLUTION
 
 # %% [markdown]
-# The next cell is the police laboratory: it builds right optimizers and suspects from *your* `Adam`, only by what anybody can do from outside. `tampered(before, after)` runs a function before and after every step of an Adam.
-# Reading it will tell you what is done to the suspects; what you must work out is how it shows.
+# The next cell is the police laboratory: it builds right optimizers and suspects from *your* `Adam`, only by
+# what anybody can do from outside. `tampered(before, after)` runs a function before and after every step of
+# an Adam. Reading it will tell you what is done to the suspects; what you must work out is how it shows.
 
 # %% nbgrader={"grade": false, "grade_id": "hunt-laboratory", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def tampered(before=None, after=None, **changes):
-    """A maker of Adams with other settings (`changes`: functions of the settings) and a hand in every step."""
+    """A maker of Adams with changed settings (functions of the asked ones) and a hand in every step."""
 
     def make(parameters, **settings):
-        optimizer = Adam(parameters, **{**settings, **{name: change(settings) for name, change in changes.items()}})
+        changed = {name: change(settings) for name, change in changes.items()}
+        optimizer = Adam(parameters, **{**settings, **changed})
         honest_step = optimizer.step
 
         def step(closure=None):
@@ -2330,21 +2685,34 @@ class SmallSlices(Adam):
 
 def right_optimizers():
     """Makers of optimizers that are right, by name."""
-    return {"your Adam": Adam, "your Adam, parameters as a group": lambda p, **s: Adam([{"parameters": p, **s}]),
+    return {"your Adam": Adam,
+            "your Adam, parameters as a group": lambda p, **s: Adam([{"parameters": p, **s}]),
             "your Adam, from a generator": lambda p, **s: Adam((parameter for parameter in p), **s),
             "your Adam, in slices": SmallSlices, "your Adam, watched": tampered(after=lambda optimizer: None)}
 
 
 def hunt(check, suspects):
-    """Fail unless the check lets all right optimizers pass, under various settings, and catches all suspects."""
-    various = ({}, {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
-               {"learning_rate": 0.5, "beta1": 0.0, "beta2": 0.5, "epsilon": 1.0, "weight_decay": 0.01})
+    """Fail unless the check passes all right optimizers, under various settings, and catches all suspects."""
+    various = (
+        {},
+        {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
+        {"learning_rate": 0.5, "beta1": 0.0, "beta2": 0.5, "epsilon": 1.0, "weight_decay": 0.01},
+    )
     for name, make in right_optimizers().items():
         for settings in various:
-            expect_equal(f"the check of a right one ({name}; settings {settings or 'as given'})", check(make, **settings), True,
-                         "an innocent is accused: compute what is expected from the settings; is test-adam green?")
+            expect_equal(
+                f"the check of a right one ({name}; settings {settings or 'as given'})",
+                check(make, **settings),
+                True,
+                "an innocent is accused: compute what is expected from the settings; is test-adam green?",
+            )
     for name, make in suspects.items():
-        expect_equal(f"the check of a suspect: {name}", check(make), False, "it got away: what would make this one visible?")
+        expect_equal(
+            f"the check of a suspect: {name}",
+            check(make),
+            False,
+            "it got away: what would make this one visible?",
+        )
 
 # %% nbgrader={"grade": true, "grade_id": "test-hunt-settings", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_hunt_settings():
@@ -2400,7 +2768,7 @@ def test_hunt_state():
     def share(optimizer):
         states = list(optimizer.state.values())
         for state in states[1:]:
-            state["first_moment"], state["second_moment"] = states[0]["first_moment"], states[0]["second_moment"]
+            state.update({name: states[0][name] for name in ("first_moment", "second_moment")})
 
     def count(number):
         def set_count(optimizer):
@@ -2421,9 +2789,9 @@ test_hunt_state()
 
 # %% nbgrader={"grade": true, "grade_id": "test-hunt-interference", "locked": true, "points": 3, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
 def test_hunt_interference():
-    def scale(factor):
+    def scale(factor, which=slice(None)):
         def scale_gradients(optimizer):
-            for parameter in optimizer.parameters:
+            for parameter in optimizer.parameters[which]:
                 if parameter.grad is not None:
                     parameter.grad.data.data[...] *= factor
         return scale_gradients
@@ -2447,7 +2815,9 @@ def test_hunt_interference():
 
     hunt(follows_adam, {
         "the gradient is doubled in place before the step": tampered(before=scale(2.0)),
-        "the gradient is used up: halved in place after the step": tampered(after=scale(0.5)),
+        "gradients are used up: halved in place after the step": tampered(after=scale(0.5)),
+        "the first gradient is used up": tampered(after=scale(0.5, slice(0, 1))),
+        "the last gradient is used up": tampered(after=scale(0.5, slice(-1, None))),
         "every step is taken twice": tampered(after=lambda o: Adam.step(o)),
         "nothing ever moves": tampered(learning_rate=lambda s: 0.0),
         "only the first parameter moves": tampered(before=wanted_later, after=put_back),
@@ -2458,7 +2828,8 @@ def test_hunt_interference():
 test_hunt_interference()
 
 # %% [markdown]
-# A check like yours, twenty lines long, is worth keeping: it is the difference between "the loss goes down" and "this is Adam".
+# A check like yours, twenty lines long, is worth keeping: it is the difference between "the loss goes down"
+# and "this is Adam".
 #
 # ## 10. Reflect
 #
@@ -2466,29 +2837,39 @@ test_hunt_interference()
 #
 # <details><summary>1. Doubling all values of a loss doubles every gradient. What does that do to the paths of SGD and of Adam?</summary>
 #
-# SGD takes steps twice as long, as if the rate had been doubled. Adam divides by the root of the average square, which doubles too; its path stays the same, but for $\epsilon$.
+# SGD takes steps twice as long, as if the rate had been doubled. Adam divides by the root of the average
+# square, which doubles too; its path stays the same, but for $\epsilon$.
 # </details>
 # <details><summary>2. Why does momentum with rate η behave, on a long straight slope, like gradient descent with rate η/(1 − μ)?</summary>
 #
-# The velocity approaches $g / (1 - \mu)$ under a constant gradient (section 4), and the step is $\eta$ times that. Someone who changes $\mu$ from 0.9 to 0.99 and keeps $\eta$ has made the rate ten times as large.
+# The velocity approaches $g / (1 - \mu)$ under a constant gradient (section 4), and the step is $\eta$ times
+# that. Someone who changes $\mu$ from 0.9 to 0.99 and keeps $\eta$ has made the rate ten times as large.
 # </details>
 # <details><summary>3. A weight's gradient is 0 for ever, because its input is always 0. With L2 weight decay, what do SGD and Adam do to it?</summary>
 #
-# SGD shrinks it by the factor $1 - \eta\lambda$ per step. For Adam the gradient is $\lambda p$ alone, and dividing by its own size leaves a full step of about $\eta$, however small $\lambda$ is: the weight walks to 0 at full speed. This is why module 10 builds
-# AdamW (Loshchilov and Hutter, 2019), which takes the decay out of the moments.
+# SGD shrinks it by the factor $1 - \eta\lambda$ per step. For Adam the gradient is $\lambda p$ alone, and
+# dividing by its own size leaves a full step of about $\eta$, however small $\lambda$ is: the weight walks to
+# 0 at full speed. This is why module 10 builds AdamW (Loshchilov and Hutter, 2019), which takes the decay out
+# of the moments.
 # </details>
 # <details><summary>4. You resume a training from saved parameters, but with a new Adam. What happens in the first steps?</summary>
 #
-# The moments start at 0 and $t$ at 1, so the first steps have the full length $\eta$ in the direction of a single gradient's signs. If the rate was large, this throws the parameters back: save `state_dict()` too.
+# The moments start at 0 and $t$ at 1, so the first steps have the full length $\eta$ in the direction of a
+# single gradient's signs. If the rate was large, this throws the parameters back: save `state_dict()` too.
 # </details>
 # <details><summary>5. Gradients come from few examples at a time. Why does a constant rate never settle, and what does a schedule change?</summary>
 #
-# At the minimum the average gradient is 0, but each single one is not, so every step moves the parameter by $\eta$ times the noise. The jitter shrinks only with $\eta$; a falling schedule brings it down (Robbins and Monro, 1951).
+# At the minimum the average gradient is 0, but each single one is not, so every step moves the parameter by
+# $\eta$ times the noise. The jitter shrinks only with $\eta$; a falling schedule brings it down (Robbins and
+# Monro, 1951).
 # </details>
 
 # %% tags=["demo", "raises-exception"]
 print("question 3: one weight at 1, gradient 0, rate 0.1, weight decay 0.1, two steps")
-for name, make in (("SGD ", lambda p: SGD(p, 0.1, weight_decay=0.1)), ("Adam", lambda p: Adam(p, 0.1, weight_decay=0.1))):
+for name, make in (
+    ("SGD ", lambda p: SGD(p, 0.1, weight_decay=0.1)),
+    ("Adam", lambda p: Adam(p, 0.1, weight_decay=0.1)),
+):
     weight = leaf(1.0)
     optimizer = make([weight])
     values = []
@@ -2520,7 +2901,10 @@ for name, make in (("SGD ", lambda p: SGD(p, 0.1, weight_decay=0.1)), ("Adam", l
 # | `param_groups`: key `"parameters"` | key `"params"` | |
 # | `optimizer.zero_grad()` | `optimizer.zero_grad()` | both set `grad` to `None` |
 #
-# **Where it is.** The exported cells of this notebook are `tinytorch/core/optimizers.py`; from now on write `from tinytorch.core.optimizers import SGD, Adam, StepLR`. The file is
-# generated: change this notebook, then export again.
+# **Where it is.** The exported cells of this notebook are `tinytorch/core/optimizers.py`; from now on write
+# `from tinytorch.core.optimizers import SGD, Adam, StepLR`. The file is generated: change this notebook, then
+# export again.
 #
-# **What comes next.** Module 09 trains networks on handwritten digits with these optimizers. Module 10 adds rules that fit into the same two methods, `init_state` and `step_param`: RMSprop, AdaGrad, AdamW, warm-up and cosine, and compares them fairly.
+# **What comes next.** Module 09 trains networks on handwritten digits with these optimizers. Module 10 adds
+# rules that fit into the same two methods, `init_state` and `step_param`: RMSprop, AdaGrad, AdamW, warm-up
+# and cosine, and compares them fairly.
