@@ -6,7 +6,7 @@ if parameter.grad is not None:
     if np.isnan(g).any() or np.isinf(g).any():
         raise ValueError("cannot step along a gradient that is nan or infinite")
     p = parameter.data.data
-    p[...] = p - rate * g
+    p[...] = p - learning_rate * g
 
 # %% optimizer-class: Optimizer.zero_grad
 for group in self.param_groups:
@@ -105,7 +105,7 @@ for kind, options in ((SGD, {"learning_rate": 0.01, "momentum": 0.9}), (Adam, {"
 return tuple(answer)
 
 # %% bug-hunt: follows_adam
-names = ("punctual", "latecomer", "sleeper")
+names = ("punctual", "sleeper", "latecomer")
 start = {"punctual": [1.0, -2.0, 0.5], "latecomer": [0.3, 4.0, -1.0], "sleeper": [2.0, 2.0, 2.0]}
 first_step = {"punctual": 0, "latecomer": 3, "sleeper": 99}
 pushes = {name: np.random.default_rng(17 + i).uniform(-2, 2, (8, 3)) for i, name in enumerate(names)}
