@@ -3,10 +3,10 @@
     make bench                                # with the course's own Python
     python benchmarks/bench_optimizers.py     # with any Python that has this package and PyTorch
 
-One thread. The contestants of a row take turns, round after round, and each sample is the mean of a batch of
-steps long enough to be timed; a row shows the median over the rounds, and as ratio the median of the rounds'
-ratios. A disturbance of the machine thus hits all contestants alike. Columns that need PyTorch show "-" where
-it is missing.
+One thread, processor time: what other programs take from the machine is not counted. The contestants of a row
+take turns, round after round, and each sample is the mean of a batch of steps long enough to be timed; a row
+shows the median over the rounds, and as ratio the median of the rounds' ratios. A slower clock or a fuller
+cache thus hits all contestants alike. Columns that need PyTorch show "-" where it is missing.
 """
 from __future__ import annotations
 
@@ -192,10 +192,10 @@ def torch_training_step(rule: Rule, weights: list[np.ndarray], x: np.ndarray, y:
 def seconds(step: Callable[[], object], count: int) -> float:
     """The mean time of a step over `count` of them, after one that warms the caches up again."""
     step()
-    start = time.perf_counter()
+    start = time.process_time()
     for _ in range(count):
         step()
-    return (time.perf_counter() - start) / count
+    return (time.process_time() - start) / count
 
 
 def measure(steps: Steps, rounds: int) -> dict[str, list[float]]:
@@ -219,7 +219,7 @@ def import_seconds(rounds: int) -> dict[str, list[float]]:
 
     Both from byte code, as installed packages have it: the first run may write it and does not count.
     """
-    program = "import time; start = time.perf_counter(); import {}; print(time.perf_counter() - start)"
+    program = "import time; start = time.process_time(); import {}; print(time.process_time() - start)"
     environment = {name: value for name, value in os.environ.items() if name != "PYTHONDONTWRITEBYTECODE"}
     samples: dict[str, list[float]] = {"numpy": [], "tinytorch.core.optimizers": []}
     for _ in range(rounds + 1):
@@ -311,7 +311,7 @@ def main() -> None:
         parser.error("--rounds must be at least 1")
     torch_version = f"PyTorch {torch.__version__}" if torch is not None else "PyTorch not installed"
     print(f"Python {platform.python_version()}, NumPy {np.__version__}, {torch_version}; "
-          f"{platform.machine()}, one thread, float32, median of {rounds} rounds")
+          f"{platform.machine()}, one thread, processor time, float32, median of {rounds} rounds")
     judged = ["ours/torch", "target", "met"]
     table("One optimizer step, milliseconds", ["", *COLUMNS, *judged], optimizer_rows(rounds))
     table("One training step of the 784-128-10 network on a batch of 64, forward to update, milliseconds",
