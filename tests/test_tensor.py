@@ -753,7 +753,7 @@ def test_a_recorder_is_no_option_and_never_computed_with_unseen():
         with pytest.raises(TypeError, match="linear: no gradient flows to an option; make 'bias' an input"):
             call()
     for inputs in ((x, bias), (bias, 2.0)):
-        with pytest.raises(TypeError, match="add: a Recorded made by an older class Recorded"):
+        with pytest.raises(TypeError, match="add: a Recorded of an older class Recorded"):
             module.add.evaluate(inputs, {})
 
 

@@ -472,8 +472,8 @@ class Operation:
             options: keyword arguments of `forward`.
 
         Returns:
-            The inputs as arrays of one data type, followed by what `forward` keeps for its derivative; and the
-            output. That is in the same type if it is floating; in float32 where NumPy turns integers into
+            The inputs as arrays of one data type, followed by what `forward` keeps for its derivative; and
+            the output. That is in the same type if it is floating; in float32 where NumPy turns integers into
             float64.
 
         Raises:
@@ -501,12 +501,12 @@ class Operation:
         dtypes = {value.data.dtype for value in inputs if type(value) is Tensor}
         if len(dtypes) == 1 and {type(value) for value in inputs} <= _PLAIN:
             (dtype,) = dtypes
-            if dtype.kind == "f":  # the everyday case, tensors of one type and perhaps a number, needs no vote
+            if dtype.kind == "f":  # the everyday case: tensors of one type, perhaps a number, no vote
                 return [value.data if type(value) is Tensor else np.asarray(value, dtype) for value in inputs]
         for value in inputs:
             if hasattr(value, "record_operation"):
                 kind = type(value).__name__
-                raise TypeError(f"{self.__name__}: a {kind} made by an older class {kind}; run its cells again")
+                raise TypeError(f"{self.__name__}: a {kind} of an older class {kind}; run its cells again")
         dtype = common_dtype(*inputs)
         return [_numbers(value, dtype) for value in inputs]
 
@@ -830,7 +830,7 @@ def sum(x, axis=None, keepdims=False):
         >>> sum(Tensor([[1, 2, 3], [4, 5, 6]]), axis=0)
         Tensor([5, 7, 9])
     """
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return x.sum(axis=axis, keepdims=keepdims)
 
 
 @Operation
@@ -853,7 +853,7 @@ def mean(x, axis=None, keepdims=False):
         >>> mean(Tensor([[1, 2, 3], [4, 5, 6]]), axis=0)
         Tensor([2.5, 3.5, 4.5])
     """
-    total = np.sum(x, axis=axis, keepdims=keepdims)
+    total = x.sum(axis=axis, keepdims=keepdims)
     count = x.size // (total.size or 1)
     return total / count
 
@@ -878,7 +878,7 @@ def max(x, axis=None, keepdims=False):
         >>> max(Tensor([[1, 5], [7, 2]]), axis=1)
         Tensor([5, 7])
     """
-    return np.max(x, axis=axis, keepdims=keepdims)
+    return x.max(axis=axis, keepdims=keepdims)
 
 
 @Operation
@@ -897,7 +897,7 @@ def min(x, axis=None, keepdims=False):
     Raises:
         ValueError: `x` has no such axis, or no element along it.
     """
-    return np.min(x, axis=axis, keepdims=keepdims)
+    return x.min(axis=axis, keepdims=keepdims)
 
 
 @Operation

@@ -843,7 +843,8 @@ print("weights * np.array([1,2,3])", (weights * np.array([1, 2, 3])).dtype)
 #
 # A note on names: this module defines `sum`, `max`, `min` and `abs` for tensors, as NumPy and PyTorch do, and
 # they hide Python's functions of these names, here and in the exported file. Where you mean Python's, write
-# `builtins.min`.
+# `builtins.min`. And elsewhere, import the names you need: `from tinytorch.core.tensor import *` would hide
+# them there, too.
 #
 # <details><summary>Hint 1</summary><code>builtins.min(…, key=…)</code> takes a function that says what to
 # compare.</details>
@@ -1050,8 +1051,8 @@ class Operation:
             options: keyword arguments of `forward`.
 
         Returns:
-            The inputs as arrays of one data type, followed by what `forward` keeps for its derivative; and the
-            output. That is in the same type if it is floating; in float32 where NumPy turns integers into
+            The inputs as arrays of one data type, followed by what `forward` keeps for its derivative; and
+            the output. That is in the same type if it is floating; in float32 where NumPy turns integers into
             float64.
 
         Raises:
@@ -1079,12 +1080,12 @@ class Operation:
         dtypes = {value.data.dtype for value in inputs if type(value) is Tensor}
         if len(dtypes) == 1 and {type(value) for value in inputs} <= _PLAIN:
             (dtype,) = dtypes
-            if dtype.kind == "f":  # the everyday case, tensors of one type and perhaps a number, needs no vote
+            if dtype.kind == "f":  # the everyday case: tensors of one type, perhaps a number, no vote
                 return [value.data if type(value) is Tensor else np.asarray(value, dtype) for value in inputs]
         for value in inputs:
             if hasattr(value, "record_operation"):
                 kind = type(value).__name__
-                raise TypeError(f"{self.__name__}: a {kind} made by an older class {kind}; run its cells again")
+                raise TypeError(f"{self.__name__}: a {kind} of an older class {kind}; run its cells again")
         dtype = common_dtype(*inputs)
         return [_numbers(value, dtype) for value in inputs]
 
@@ -1878,7 +1879,7 @@ def sum(x, axis=None, keepdims=False):
         >>> sum(Tensor([[1, 2, 3], [4, 5, 6]]), axis=0)
         Tensor([5, 7, 9])
     """
-    return np.sum(x, axis=axis, keepdims=keepdims)
+    return x.sum(axis=axis, keepdims=keepdims)
 
 
 @Operation
@@ -1902,7 +1903,7 @@ def mean(x, axis=None, keepdims=False):
         Tensor([2.5, 3.5, 4.5])
     """
     ### BEGIN SOLUTION
-    total = np.sum(x, axis=axis, keepdims=keepdims)
+    total = x.sum(axis=axis, keepdims=keepdims)
     count = x.size // (total.size or 1)
     return total / count
     ### END SOLUTION
@@ -1929,7 +1930,7 @@ def max(x, axis=None, keepdims=False):
         Tensor([5, 7])
     """
     ### BEGIN SOLUTION
-    return np.max(x, axis=axis, keepdims=keepdims)
+    return x.max(axis=axis, keepdims=keepdims)
     ### END SOLUTION
 
 
@@ -1950,7 +1951,7 @@ def min(x, axis=None, keepdims=False):
         ValueError: `x` has no such axis, or no element along it.
     """
     ### BEGIN SOLUTION
-    return np.min(x, axis=axis, keepdims=keepdims)
+    return x.min(axis=axis, keepdims=keepdims)
     ### END SOLUTION
 
 # %% nbgrader={"grade": true, "grade_id": "test-reductions", "locked": true, "points": 10, "schema_version": 3, "solution": false, "task": false} tags=["raises-exception"]
@@ -2061,7 +2062,7 @@ plotting.show(
 # difficulty ●●○ (medium) · about 15 minutes · 6 lines
 #
 # Write `strides_of(shape, itemsize)`: the strides, in bytes, of an array that lies in memory row after row
-# (the last axis without gaps, the others around it). Do not make an array.
+# (the last axis without gaps, the others around it), as a tuple. Do not make an array.
 #
 # <details><summary>Hint 1</summary>What is the stride of the last axis? Of the one before it? Work from the
 # right.</details>
@@ -2383,7 +2384,9 @@ test_squared_distances()
 # Use it: three clouds of points, and three centers put down at a rough guess. Two steps, again and again:
 # each point goes to its nearest center; each center moves to the mean of its points. A mean over some of the
 # points is a matrix product: with $M_{ij} = 1$ where point $i$ belongs to center $j$ and 0 elsewhere, the
-# sums are $M^\top X$ and the counts are the column sums of $M$.
+# sums are $M^\top X$ and the counts are the column sums of $M$. The guesses are (−1, 1), (0, −2) and (0.5,
+# 0), and the clouds lie around (−2, −1), (2, −1.5) and (0.5, 2). **Predict first**: which guess ends in which
+# cloud?
 
 # %% tags=["demo", "raises-exception"]
 source = np.random.default_rng(1)
