@@ -6,11 +6,12 @@ import io
 from pathlib import Path
 
 import pytest
-from conftest import HEADER, write_course
+from conftest import HEADER, ROOT, write_course
 from nbformat.v4 import new_code_cell
 
 from tinytorch.course import mutants
 from tinytorch.course.mutations import mutants_of
+from tinytorch.course.notebooks import is_solution, read_source
 from tinytorch.course.project import CourseError, Module, Project
 
 
@@ -298,3 +299,25 @@ def test_a_sample_looks_for_no_stale_entries(tmp_path):
     project, module = small_course(tmp_path, HALF, "def test_it():\n    assert half(6) == 3.0\n\n\ntest_it()\n")
     explain(project, module, ENTRY.format("return a / 7"))
     assert mutants.examine(project, module, count=3).stale == []
+
+
+# ---------------------------------------------------------------------- the real modules
+
+@pytest.mark.parametrize("module", ["01", "07", "08"])
+def test_a_sample_of_the_mutants_of_each_module_is_noticed(module):
+    """`make mutants` runs them all; here as many as a second or two allows, drawn anew with each seed."""
+    project = Project(ROOT)
+    for seed in (1, 2):
+        result = mutants.examine(project, project.module(module), count=60, seed=seed)
+        assert [(m.cell, m.original, m.mutated) for m in result.unexplained] == []
+        assert len(result.outcomes) == 60
+
+
+@pytest.mark.parametrize("module", ["01", "07", "08"])
+def test_every_explained_mutant_exists(module):
+    """A changed line in a source must take its explanation along; noticing needs the whole run."""
+    project = Project(ROOT)
+    made = [mutant for cell in read_source(project.module(module)).cells if is_solution(cell)
+            for mutant in mutants_of(cell)]
+    entries = mutants.read_equivalents(project, project.module(module))
+    assert [entry for entry in entries if not any(entry.explains(mutant) for mutant in made)] == []
