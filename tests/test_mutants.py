@@ -305,12 +305,11 @@ def test_a_sample_looks_for_no_stale_entries(tmp_path):
 
 @pytest.mark.parametrize("module", ["01", "07", "08"])
 def test_a_sample_of_the_mutants_of_each_module_is_noticed(module):
-    """`make mutants` runs them all; here as many as a second or two allows, drawn anew with each seed."""
+    """`make mutants` runs them all."""
     project = Project(ROOT)
-    for seed in (1, 2):
-        result = mutants.examine(project, project.module(module), count=60, seed=seed)
-        assert [(m.cell, m.original, m.mutated) for m in result.unexplained] == []
-        assert len(result.outcomes) == 60
+    result = mutants.examine(project, project.module(module), count=100, seed=1)
+    assert [(m.cell, m.original, m.mutated) for m in result.unexplained] == []
+    assert len(result.outcomes) == 100
 
 
 @pytest.mark.parametrize("module", ["01", "07", "08"])

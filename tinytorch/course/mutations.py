@@ -101,16 +101,12 @@ def mutants_of(cell: NotebookNode) -> list[Mutant]:
     found: list[Mutant] = []
     for block in solution_blocks(cell):
         for edit in _Block(tree, text, block).edits():
-            for changed in text.variants(edit):
-                parsed = _parsed(changed)
-                if parsed is None:
-                    continue
-                if parsed not in seen:
-                    seen.add(parsed)
-                    line, original, mutated = _changed_lines(source, changed)
-                    found.append(Mutant(grade_id(cell) or "", block.qualname, edit.kind, line, original, mutated,
-                                        changed))
-                break
+            changed, parsed = text.changed(edit)
+            if parsed is None or parsed in seen:
+                continue
+            seen.add(parsed)
+            line, original, mutated = _changed_lines(source, changed)
+            found.append(Mutant(grade_id(cell) or "", block.qualname, edit.kind, line, original, mutated, changed))
     return found
 
 
@@ -161,16 +157,17 @@ class _Text:
     def apply(self, edit: _Edit) -> str:
         return (self.bytes[:edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end:]).decode("utf-8")
 
-    def variants(self, edit: _Edit) -> Iterator[str]:
-        """The changed source; with brackets around the changed expression where it would bind otherwise."""
+    def changed(self, edit: _Edit) -> tuple[str, str | None]:
+        """The changed source and its tree; with brackets around the changed expression where it would bind otherwise."""
         plain = self.apply(edit)
+        parsed = _parsed(plain)
         if edit.whole is None:
-            yield plain
-            return
+            return plain, parsed
         start, end = edit.whole
-        inner = (self.bytes[start:edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end:end]).decode("utf-8")
-        bracketed = self.apply(_Edit(edit.kind, start, end, f"({inner})"))
-        yield plain if _parsed(plain) == _parsed(bracketed) else bracketed
+        inner = self.bytes[start:edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end:end]
+        bracketed = self.apply(_Edit(edit.kind, start, end, f"({inner.decode('utf-8')})"))
+        meant = _parsed(bracketed)
+        return (plain, parsed) if parsed == meant else (bracketed, meant)
 
 
 class _Block:
@@ -220,7 +217,9 @@ class _Block:
 
     def _replace(self, kind: str, node: ast.AST, text: str) -> _Edit:
         start, end = self.text.span(node)
-        return _Edit(kind, start, end, text, (start, end) if isinstance(node, ast.expr) else None)
+        # A name or a number binds the same anywhere.
+        binds = isinstance(node, ast.expr) and not text.isidentifier() and not text.isdigit()
+        return _Edit(kind, start, end, text, (start, end) if binds else None)
 
     def _operator(self, whole: ast.AST, left: ast.AST, right: ast.AST, operator: str) -> Iterator[_Edit]:
         begin, gap = self.text.between(left, right)
