@@ -1,4 +1,4 @@
-"""core.autograd against worked numbers, independent formulas, numbers recorded from PyTorch, and complex steps."""
+"""core.autograd against worked numbers, complex steps and numbers recorded from PyTorch."""
 from __future__ import annotations
 
 import copy
@@ -17,8 +17,9 @@ from recorded.record_autograd import EXPRESSIONS, INPUTS
 
 import tinytorch.core.autograd as autograd
 from tinytorch.core.autograd import (
-    Node, Variable, accumulate, add, backward_order, check_gradients, divide, exp, getitem, input_gradients, log, matmul,
-    max, maximum, mean, min, minimum, multiply, negate, no_grad, numerical_gradient, power, reshape, sqrt, subtract, sum,
+    Node, Variable, accumulate, add, backward_order, check_gradients, divide, exp, getitem, input_gradients,
+    log, matmul, max, maximum, mean, min, minimum, multiply, negate, no_grad, numerical_gradient, power,
+    reshape, sqrt, subtract, sum,
     transpose, unbroadcast,
 )
 from tinytorch.core.tensor import Operation, Tensor
@@ -60,7 +61,8 @@ def test_gradients_recorded_from_pytorch(title, dtype, tolerance):
     np.testing.assert_allclose(result.item(), recorded["value"], rtol=tolerance)
     with np.errstate(all="ignore"):
         result.backward()
-    assert {name for name, variable in inputs.items() if variable.grad is not None} == set(recorded["gradients"])
+    reached = {name for name, variable in inputs.items() if variable.grad is not None}
+    assert reached == set(recorded["gradients"])
     for name, expected in recorded["gradients"].items():
         scale = float(np.max(np.abs(expected))) or 1.0
         got = numbers(inputs[name].grad)
@@ -96,15 +98,19 @@ def test_binary_operations_over_broadcast_shapes(name, shapes, seed):
     a, b = (generator.uniform(0.5, 2.0, shape) for shape in shapes.input_shapes)
     weights = generator.standard_normal(shapes.result_shape)
     got = gradients(lambda a, b: (operation(a, b) * weights).sum(), a, b)
-    np.testing.assert_allclose(got[0], complex_step(lambda a: reference(a, b) * weights, a), rtol=1e-12, atol=1e-14)
-    np.testing.assert_allclose(got[1], complex_step(lambda b: reference(a, b) * weights, b), rtol=1e-12, atol=1e-14)
+    expected = complex_step(lambda a: reference(a, b) * weights, a)
+    np.testing.assert_allclose(got[0], expected, rtol=1e-12, atol=1e-14)
+    expected = complex_step(lambda b: reference(a, b) * weights, b)
+    np.testing.assert_allclose(got[1], expected, rtol=1e-12, atol=1e-14)
 
 
 @pytest.mark.parametrize("name", ["exp", "log", "sqrt", "negate"])
 @settings(deadline=None, max_examples=20)
-@given(x=arrays.arrays(np.float64, arrays.array_shapes(min_dims=0, max_dims=3, max_side=3), elements=st.floats(0.1, 5)))
+@given(x=arrays.arrays(np.float64, arrays.array_shapes(min_dims=0, max_dims=3, max_side=3),
+                       elements=st.floats(0.1, 5)))
 def test_elementwise_operations_over_shapes(name, x):
-    operation, reference = {"exp": (exp, np.exp), "log": (log, np.log), "sqrt": (sqrt, np.sqrt), "negate": (negate, np.negative)}[name]
+    operation = {"exp": exp, "log": log, "sqrt": sqrt, "negate": negate}[name]
+    reference = {"exp": np.exp, "log": np.log, "sqrt": np.sqrt, "negate": np.negative}[name]
     [got] = gradients(lambda x: operation(x).sum(), x)
     np.testing.assert_allclose(got, complex_step(reference, x), rtol=1e-12)
 
@@ -112,20 +118,24 @@ def test_elementwise_operations_over_shapes(name, x):
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), seed=st.integers(0, 2**16))
 def test_matmul_over_vectors_matrices_and_batches(data, seed):
-    shapes = data.draw(arrays.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2, max_side=3))
+    shapes = data.draw(arrays.mutually_broadcastable_shapes(signature=np.matmul.signature, max_dims=2,
+                                                            max_side=3))
     generator = np.random.default_rng(seed)
     a, b = (generator.standard_normal(shape) for shape in shapes.input_shapes)
     weights = generator.standard_normal(shapes.result_shape)
     got = gradients(lambda a, b: (matmul(a, b) * weights).sum(), a, b)
-    np.testing.assert_allclose(got[0], complex_step(lambda a: np.matmul(a, b) * weights, a), rtol=1e-11, atol=1e-13)
-    np.testing.assert_allclose(got[1], complex_step(lambda b: np.matmul(a, b) * weights, b), rtol=1e-11, atol=1e-13)
+    expected = complex_step(lambda a: np.matmul(a, b) * weights, a)
+    np.testing.assert_allclose(got[0], expected, rtol=1e-11, atol=1e-13)
+    expected = complex_step(lambda b: np.matmul(a, b) * weights, b)
+    np.testing.assert_allclose(got[1], expected, rtol=1e-11, atol=1e-13)
 
 
 @settings(deadline=None, max_examples=60)
 @given(data=st.data(), name=st.sampled_from(["sum", "mean"]), keepdims=st.booleans())
 def test_sum_and_mean_over_axes(data, name, keepdims):
     shape = data.draw(arrays.array_shapes(min_dims=1, max_dims=3, max_side=3))
-    axis = data.draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1), arrays.valid_tuple_axes(len(shape))))
+    axis = data.draw(st.one_of(st.none(), st.integers(-len(shape), len(shape) - 1),
+                               arrays.valid_tuple_axes(len(shape))))
     x = np.arange(1.0, 1.0 + np.prod(shape)).reshape(shape)
     operation, reference = {"sum": (sum, np.sum), "mean": (mean, np.mean)}[name]
     weights = np.random.default_rng(1).standard_normal(reference(x, axis=axis, keepdims=keepdims).shape)
@@ -138,7 +148,8 @@ def test_sum_and_mean_over_axes(data, name, keepdims):
 @given(data=st.data())
 def test_transpose_with_any_axes(data):
     shape = data.draw(arrays.array_shapes(min_dims=1, max_dims=4, max_side=3))
-    axes = [axis - data.draw(st.sampled_from([0, len(shape)])) for axis in data.draw(st.permutations(range(len(shape))))]
+    ndim = len(shape)
+    axes = [axis - data.draw(st.sampled_from([0, ndim])) for axis in data.draw(st.permutations(range(ndim)))]
     x = np.arange(float(np.prod(shape))).reshape(shape)
     weights = np.random.default_rng(1).standard_normal(np.transpose(x, axes).shape)
     [got] = gradients(lambda x: (transpose(x, axes=tuple(axes)) * weights).sum(), x)
@@ -179,10 +190,12 @@ def test_unbroadcast_is_the_transpose_of_broadcasting(shapes):
 # ---------------------------------------------------------------- conventions at special points
 
 def test_maximum_and_extremes_share_at_ties():
-    assert [g.tolist() for g in gradients(lambda a, b: maximum(a, b).sum(), [1.0, 2.0, 3.0], [2.0, 2.0, 2.0])] == [[0, 0.5, 1], [1, 0.5, 0]]
-    assert [g.tolist() for g in gradients(lambda a, b: minimum(a, b).sum(), [1.0, 2.0, 3.0], [2.0, 2.0, 2.0])] == [[1, 0.5, 0], [0, 0.5, 1]]
+    a, b = [1.0, 2.0, 3.0], [2.0, 2.0, 2.0]
+    assert np.array_equal(gradients(lambda a, b: maximum(a, b).sum(), a, b), [[0, 0.5, 1], [1, 0.5, 0]])
+    assert np.array_equal(gradients(lambda a, b: minimum(a, b).sum(), a, b), [[1, 0.5, 0], [0, 0.5, 1]])
     assert gradients(lambda x: max(x), [[4.0, 1.0], [4.0, 4.0]])[0].tolist() == [[1 / 3, 0], [1 / 3, 1 / 3]]
-    assert gradients(lambda x: x.min(axis=0).sum(), [[4.0, 1.0], [4.0, 1.0]])[0].tolist() == [[0.5, 0.5], [0.5, 0.5]]
+    [got] = gradients(lambda x: x.min(axis=0).sum(), [[4.0, 1.0], [4.0, 1.0]])
+    assert got.tolist() == [[0.5, 0.5], [0.5, 0.5]]
 
 
 def test_abs_has_slope_zero_at_zero():
@@ -222,7 +235,8 @@ def test_a_tensor_is_shared_and_everything_else_copied():
 
 
 def test_integers_become_float32_where_a_gradient_is_wanted():
-    assert Variable([1, 2]).dtype == Variable(np.array([True])).dtype == Variable(Tensor([1])).dtype == np.float32
+    for whole in ([1, 2], np.array([True]), Tensor([1]), 3):
+        assert Variable(whole).dtype == np.float32
     assert Variable([1, 2], requires_grad=False).dtype == np.int64
     assert Variable(np.array([1], np.int32), requires_grad=False).dtype == np.int32
 
@@ -259,15 +273,20 @@ def test_repr_names_how_it_was_made():
     w = Variable([1.0, 2.0])
     assert repr(w) == "Variable([1., 2.], requires_grad=True)"
     assert repr(w * 2.0) == "Variable([2., 4.], grad_fn=<grad_fn multiply>)"
-    assert repr(Variable(np.array(1.5), requires_grad=False)) == "Variable(1.5, dtype=float64, requires_grad=False)"
+    wide = Variable(np.array(1.5), requires_grad=False)
+    assert repr(wide) == "Variable(1.5, dtype=float64, requires_grad=False)"
 
 
-@pytest.mark.parametrize("other", [3.0, 3, np.float64(3.0), np.array([3.0, 3.0]), Tensor([3.0, 3.0]), [3.0, 3.0],
-                                   Variable([3.0, 3.0], requires_grad=False)], ids=lambda other: type(other).__name__)
+@pytest.mark.parametrize("other", [
+    3.0, 3, np.float64(3.0), np.array([3.0, 3.0]), Tensor([3.0, 3.0]), [3.0, 3.0],
+    Variable([3.0, 3.0], requires_grad=False),
+], ids=lambda other: type(other).__name__)
 def test_the_other_operand_may_be_anything_on_either_side(other):
     for result, value, slope in [
-        (lambda w: w + other, 5, 1), (lambda w: other + w, 5, 1), (lambda w: w - other, -1, 1), (lambda w: other - w, 1, -1),
-        (lambda w: w * other, 6, 3), (lambda w: other * w, 6, 3), (lambda w: w / other, 2 / 3, 1 / 3), (lambda w: other / w, 1.5, -0.75),
+        (lambda w: w + other, 5, 1), (lambda w: other + w, 5, 1),
+        (lambda w: w - other, -1, 1), (lambda w: other - w, 1, -1),
+        (lambda w: w * other, 6, 3), (lambda w: other * w, 6, 3),
+        (lambda w: w / other, 2 / 3, 1 / 3), (lambda w: other / w, 1.5, -0.75),
         (lambda w: w ** other, 8, 12), (lambda w: other ** w, 9, 9 * np.log(3)),
     ]:
         w = Variable([2.0, 2.0])
@@ -304,8 +323,9 @@ def test_every_gradient_has_the_data_type_of_its_variable():
 
 
 @pytest.mark.parametrize("function", [
-    lambda x: x.mean(), lambda x: x.max(), lambda x: x.max(axis=1).sum(), lambda x: maximum(x, 0.0).sum(), lambda x: (x ** 2).sum(),
-    lambda x: (x / 3).sum(), lambda x: x.mean(axis=(0, 1)), lambda x: (2 ** x).sum(), lambda x: (x.T @ x).sum(), lambda x: abs(x).sum(),
+    lambda x: x.mean(), lambda x: x.max(), lambda x: x.max(axis=1).sum(), lambda x: maximum(x, 0.0).sum(),
+    lambda x: (x ** 2).sum(), lambda x: (x / 3).sum(), lambda x: x.mean(axis=(0, 1)),
+    lambda x: (2 ** x).sum(), lambda x: (x.T @ x).sum(), lambda x: abs(x).sum(),
 ])
 def test_float32_is_never_widened(function):
     seen = []
@@ -413,8 +433,9 @@ def test_gradients_own_their_arrays():
 
 
 @pytest.mark.parametrize("function", [
-    lambda x: x.sum(), lambda x: x.mean(axis=0).sum(), lambda x: x.T.sum(), lambda x: x[0].sum(), lambda x: x.reshape(4).sum(),
-    lambda x: x.max(), lambda x: (x + x).sum(), lambda x: (x - Variable(np.zeros((2, 2), np.float32))).sum(), lambda x: x,
+    lambda x: x.sum(), lambda x: x.mean(axis=0).sum(), lambda x: x.T.sum(), lambda x: x[0].sum(),
+    lambda x: x.reshape(4).sum(), lambda x: x.max(), lambda x: (x + x).sum(), lambda x: x,
+    lambda x: (x - Variable(np.zeros((2, 2), np.float32))).sum(),
 ])
 def test_a_gradient_can_be_written_to(function):
     x = Variable([[1.0, 2.0], [3.0, 4.0]])
@@ -616,7 +637,8 @@ def test_no_grad_decorates():
     def evaluate(factor):
         return w * factor
 
-    assert [evaluate(3.0).requires_grad, evaluate(4.0).requires_grad, (w * 2.0).requires_grad] == [False, False, True]
+    assert [evaluate(3.0).requires_grad, evaluate(4.0).requires_grad] == [False, False]
+    assert (w * 2.0).requires_grad
 
 
 def test_no_grad_is_of_one_thread_only():
@@ -653,11 +675,12 @@ def test_check_gradients_accepts_what_is_right():
 
 
 @pytest.mark.parametrize("change", [
-    lambda g: -g, lambda g: g * 1.00001, lambda g: g + 1e-5, lambda g: None, lambda g: g * np.nan, lambda g: g[::-1],
-    lambda g: np.full_like(g, g.mean()),
+    lambda g: -g, lambda g: g * 1.00001, lambda g: g + 1e-5, lambda g: None, lambda g: g * np.nan,
+    lambda g: g[::-1], lambda g: np.full_like(g, g.mean()),
 ])
 def test_check_gradients_names_what_is_wrong(change):
-    with pytest.raises(AssertionError, match=r"argument 1 at index \(0,\): backward gives .*, central differences .*"):
+    message = r"argument 1 at index \(0,\): backward gives .*, central differences .*"
+    with pytest.raises(AssertionError, match=message):
         check_gradients(spoiled(change), [2.0, -3.0, 0.5], [1.0, 4.0, -1.0])
 
 
@@ -685,14 +708,15 @@ def test_every_differentiable_operation_of_core_tensor_has_a_backward():
     import tinytorch.core.tensor as tensor
 
     operations = [value for value in vars(tensor).values() if isinstance(value, Operation)]
-    assert {operation.__name__ for operation in operations if operation.differentiable} >= {
-        "add", "subtract", "multiply", "divide", "power", "negate", "matmul", "sum", "mean", "max", "min", "exp", "log", "sqrt", "abs",
-        "maximum", "minimum", "reshape", "transpose", "getitem",
+    with_backward = {operation.__name__ for operation in operations if operation.backward is not None}
+    assert with_backward == {
+        "add", "subtract", "multiply", "divide", "power", "negate", "matmul", "sum", "mean", "max", "min",
+        "exp", "log", "sqrt", "abs", "maximum", "minimum", "reshape", "transpose", "getitem",
     }
-    assert [operation.__name__ for operation in operations if operation.differentiable and operation.backward is None] == []
-    assert [operation.__name__ for operation in operations if not operation.differentiable and operation.backward is not None] == []
+    assert with_backward == {operation.__name__ for operation in operations if operation.differentiable}
 
 
 def test_reshape_sends_gradients_home():
-    [got] = gradients(lambda x: (reshape(x, shape=(3, 2)) * np.arange(6.0).reshape(3, 2)).sum(), np.zeros((2, 3)))
+    weights = np.arange(6.0).reshape(3, 2)
+    [got] = gradients(lambda x: (reshape(x, shape=(3, 2)) * weights).sum(), np.zeros((2, 3)))
     assert got.tolist() == [[0, 1, 2], [3, 4, 5]]

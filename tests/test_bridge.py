@@ -1,4 +1,4 @@
-"""The bridge: modules written with `core.tensor` alone are trained by `core.autograd` without being changed."""
+"""The bridge: what was written with `core.tensor` alone is trained by `core.autograd`, unchanged."""
 from __future__ import annotations
 
 import ast
@@ -38,10 +38,10 @@ def test_without_autograd_they_compute_the_same_numbers():
     )
     paths = [str(ROOT / "tests"), str(ROOT)]
     program = f"import sys; sys.path[:0] = {paths!r}\n" + program
-    alone = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True).stdout.strip()
+    result = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     tracked = track(Network(3, 5, 2, seed=4))(Tensor(INPUTS))
     assert isinstance(tracked, Variable)
-    assert tracked.data.data.tobytes().hex() == alone
+    assert tracked.data.data.tobytes().hex() == result.stdout.strip()
 
 
 def test_track_shares_the_arrays_and_returns_the_module():
@@ -144,9 +144,12 @@ GOOD, OTHER = Tensor([1.0]), Tensor([2.0])
 @pytest.mark.parametrize("module, error, message", [
     (object(), TypeError, "named_parameters.*object"),
     (Holder([("good", GOOD), ("nowhere", OTHER)], good=GOOD), ValueError, "'nowhere'.*dotted path"),
-    (Holder([("good", GOOD), ("layers.2", OTHER)], good=GOOD, layers=[OTHER]), ValueError, "'layers.2'.*list"),
-    (Holder([("good", GOOD), ("layers.x", OTHER)], good=GOOD, layers=[OTHER]), ValueError, "'layers.x'.*list"),
-    (Holder([("good", GOOD), ("table.b", OTHER)], good=GOOD, table={"a": OTHER}), ValueError, "'table.b'.*dict"),
+    (Holder([("good", GOOD), ("layers.2", OTHER)], good=GOOD, layers=[OTHER]), ValueError,
+     "'layers.2'.*list"),
+    (Holder([("good", GOOD), ("layers.x", OTHER)], good=GOOD, layers=[OTHER]), ValueError,
+     "'layers.x'.*list"),
+    (Holder([("good", GOOD), ("table.b", OTHER)], good=GOOD, table={"a": OTHER}), ValueError,
+     "'table.b'.*dict"),
     (Holder([("good", GOOD), ("good", OTHER)], good=GOOD), ValueError, "'good'.*another object"),
     (Holder([("good", GOOD), ("count", Tensor([1, 2]))], good=GOOD), TypeError, "'count'.*int64"),
     (Holder([("good", GOOD), ("array", np.ones(2))], good=GOOD), TypeError, "'array'.*ndarray"),

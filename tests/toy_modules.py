@@ -1,7 +1,7 @@
 """A layer, an activation and a network that know nothing of gradient graphs: what modules 02 to 05 look like.
 
-Nothing is imported but NumPy and `core.tensor`; a test holds this file to that. It was written before `core.autograd`
-had to exist, and `core.autograd` trains it as it is.
+Nothing is imported but NumPy and `core.tensor`; a test holds this file to that. Nothing here asks for
+`core.autograd` to exist, and `core.autograd` trains it as it is.
 """
 from __future__ import annotations
 

@@ -2,8 +2,9 @@
 
     python tests/recorded/record_autograd.py
 
-writes `autograd.json` beside this file: for each expression of `EXPRESSIONS` its value and its gradients, in float64.
-The expressions are texts that PyTorch and `core.autograd` both understand, so that the very same line is compared.
+writes `autograd.json` beside this file: for each expression of `EXPRESSIONS` its value and its gradients, in
+float64. The expressions are texts that PyTorch and `core.autograd` both understand, so that the very same line
+is compared.
 All inputs are multiples of 1/8, exact in every floating type.
 """
 from __future__ import annotations
@@ -52,7 +53,9 @@ def main() -> None:
     names = {"maximum": torch.maximum, "minimum": torch.minimum, "amax": torch.amax, "amin": torch.amin}
     recorded = {"torch": torch.__version__.split("+")[0], "expressions": {}}
     for title, expression in EXPRESSIONS.items():
-        inputs = {name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in INPUTS.items()}
+        inputs = {
+            name: torch.tensor(value, dtype=torch.float64, requires_grad=True) for name, value in INPUTS.items()
+        }
         value = eval(expression, {**names, **inputs})
         value.backward()
         gradients = {name: tensor.grad.tolist() for name, tensor in inputs.items() if tensor.grad is not None}

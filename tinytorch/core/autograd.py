@@ -13,12 +13,12 @@ from contextvars import ContextVar
 import numpy as np
 
 from tinytorch.core.tensor import (
-    Operation, Tensor, TensorMethods, abs, add, divide, exp, getitem, log, matmul, max, maximum, mean, min, minimum,
-    multiply, negate, power, reshape, sqrt, subtract, sum, transpose,
+    Operation, Tensor, TensorMethods, abs, add, divide, exp, getitem, log, matmul, max, maximum, mean, min,
+    minimum, multiply, negate, power, reshape, sqrt, subtract, sum, transpose,
 )
 
-_all_ = ["abs", "add", "divide", "exp", "getitem", "log", "matmul", "max", "maximum", "mean", "min", "minimum",
-         "multiply", "negate", "power", "reshape", "sqrt", "subtract", "sum", "transpose"]
+_all_ = ["abs", "add", "divide", "exp", "getitem", "log", "matmul", "max", "maximum", "mean", "min",
+         "minimum", "multiply", "negate", "power", "reshape", "sqrt", "subtract", "sum", "transpose"]
 
 __all__ = ["numerical_gradient", "unbroadcast", "Node", "Variable", "input_gradients",
            "backward_order", "accumulate", "backpropagate", "no_grad", "check_gradients", "track",
@@ -36,8 +36,9 @@ def numerical_gradient(function: Callable[[np.ndarray], float], point, epsilon: 
         epsilon: distance of the two points on either side, in units of `point`.
 
     Returns:
-        A float64 array of the shape of `point`: `(f(x + epsilon) - f(x - epsilon)) / (2 epsilon)` for each element x.
-        It takes two calls of `function` for each element; the error is of the order of epsilon squared, until rounding takes over.
+        A float64 array of the shape of `point`: `(f(x + epsilon) - f(x - epsilon)) / (2 epsilon)` for each
+        element x. It takes two calls of `function` for each; the error is of the order of epsilon squared,
+        until rounding takes over.
 
     Example:
         >>> numerical_gradient(lambda p: float(p[0] * p[1] + 2 * p[1] ** 2), [3.0, -2.0], epsilon=0.5)
@@ -173,7 +174,7 @@ def matmul_backward(gradient, output, a, b):
 
 
 def restore_axes(reduced: np.ndarray, axis, keepdims: bool) -> np.ndarray:
-    """The result of a reduction with the reduced axes put back, size 1 each, so that it broadcasts against its input."""
+    """The result of a reduction with its axes put back, size 1 each: it broadcasts against its input."""
     if keepdims or axis is None:  # a single number broadcasts as it is
         return reduced
     return np.expand_dims(reduced, axis)
@@ -239,11 +240,12 @@ class Node:
     __slots__ = ("operation", "inputs", "options", "arrays", "output", "number")
     _numbers = itertools.count()
 
-    def __init__(self, operation: Operation, inputs: tuple, options: dict, arrays: list[np.ndarray], output: np.ndarray):
+    def __init__(self, operation: Operation, inputs: tuple, options: dict, arrays: list[np.ndarray],
+                 output: np.ndarray):
         if operation.backward is None:
             raise NotImplementedError(
-                f"{operation.__name__} has no backward: define one with @{operation.__name__}.define_backward, "
-                "or call it within no_grad()"
+                f"{operation.__name__} has no backward: define one with "
+                f"@{operation.__name__}.define_backward, or call it within no_grad()"
             )
         self.operation = operation
         self.inputs = inputs
@@ -262,15 +264,18 @@ _recording = ContextVar("recording", default=True)
 class Variable(TensorMethods):
     """A Tensor that remembers how it was made, so that gradients can be sent back to what it was made from.
 
-    It has all operators and methods of a Tensor. The other operand may be a Variable, a Tensor, an array or a number, on either side.
+    It has all operators and methods of a Tensor. The other operand may be a Variable, a Tensor, an array or a
+    number, on either side.
 
     Args:
         data: a Tensor or Variable, whose array is shared; or an array, number or list, which is copied.
-        requires_grad: whether a gradient is wanted. If so, integers and booleans become float32, since a gradient needs numbers that can move.
+        requires_grad: whether a gradient is wanted. If so, integers and booleans become float32, since a
+            gradient needs numbers that can move.
 
     Attributes:
         data: the `Tensor`. A Tensor or an array may be assigned; neither is copied.
-        grad: the gradient, a Variable which requires none itself, or `None`. Only leaves keep it (and what `retain_grad()` was called on).
+        grad: the gradient, a Variable which requires none itself, or `None`. Only leaves keep it (and what
+            `retain_grad()` was called on).
         grad_fn: the `Node` that made it, `None` for a leaf.
 
     Example:
@@ -297,6 +302,7 @@ class Variable(TensorMethods):
 
     @property
     def data(self) -> Tensor:
+        """The Tensor. A Tensor or an array may be assigned; its memory is then shared."""
         return self._tensor
 
     @data.setter
@@ -327,7 +333,7 @@ class Variable(TensorMethods):
         return self.grad_fn is None or self._retains_grad
 
     def retain_grad(self) -> None:
-        """Have `backward()` keep the gradient in `grad` though this is not a leaf: to look at what happens in between."""
+        """Have `backward()` keep the gradient in `grad` though this is not a leaf, to look at it."""
         self._retains_grad = True
 
     def zero_grad(self) -> None:
@@ -335,22 +341,22 @@ class Variable(TensorMethods):
         self.grad = None
 
     def detach(self) -> Variable:
-        """A Variable with the same data (shared) and no past: it requires no gradient, and none flows through it."""
+        """A Variable with the same data (shared) and no past: no gradient flows through it."""
         return Variable(self._tensor, requires_grad=False)
 
     def backward(self, gradient=None) -> None:
         """Add the gradient of this Variable to `grad` of every leaf it was made from.
 
         Args:
-            gradient: the gradient of the final result with respect to this Variable, a number, array, Tensor or Variable of its
-                shape. It may be left out for a single number, and is then 1.
+            gradient: the gradient of the final result with respect to this Variable: a number, array, Tensor
+                or Variable of its shape. It may be left out for a single number, and is then 1.
 
         Raises:
             RuntimeError: this Variable requires no gradient.
             ValueError: `gradient` is missing and this is no single number, or has another shape.
 
-        The graph is kept, so `backward()` can be called again; gradients then accumulate. It reads the arrays that forward used: do not
-        change them in place in between.
+        The graph is kept, so `backward()` can be called again; gradients then accumulate. It reads the arrays
+        that forward used: do not change them in place in between.
 
         Example:
             >>> x = Variable(3.0)
@@ -361,7 +367,8 @@ class Variable(TensorMethods):
         """
         if not self.requires_grad:
             raise RuntimeError(
-                "backward() on a Variable that requires no gradient: it was made from none that does, or within no_grad()"
+                "backward() on a Variable that requires no gradient: it was made from none that does, or "
+                "within no_grad()"
             )
         if gradient is None:
             if self.size != 1:
@@ -373,19 +380,22 @@ class Variable(TensorMethods):
         else:
             given = Variable(gradient, requires_grad=False)
             if given.shape != self.shape:
-                raise ValueError(f"backward() of a Variable of shape {self.shape} got a gradient of shape {given.shape}")
+                raise ValueError(f"backward() of a Variable of shape {self.shape} got a gradient of shape "
+                                 f"{given.shape}")
             seed = np.array(given.data.data, dtype=self.dtype)
         backpropagate(self, seed)
 
     def __repr__(self) -> str:
         numbers = np.array2string(self._tensor.data, separator=", ", prefix="Variable(")
         dtype = "" if self.dtype == np.float32 else f", dtype={self.dtype}"
-        origin = f"grad_fn={self.grad_fn}" if self.grad_fn is not None else f"requires_grad={self._requires_grad}"
+        origin = f"requires_grad={self._requires_grad}" if self.is_leaf else f"grad_fn={self.grad_fn}"
         return f"Variable({numbers}{dtype}, {origin})"
 
     @staticmethod
     def record_operation(operation: Operation, inputs: tuple, options: dict) -> Variable | Tensor:
-        """Compute `operation` and, where a gradient is wanted, remember how: an `Operation` calls this when a Variable is among its inputs.
+        """Compute `operation` and, where a gradient is wanted, remember how.
+
+        An `Operation` calls this when a Variable is among its inputs.
 
         Args:
             operation: the operation called.
@@ -419,10 +429,12 @@ def input_gradients(node: Node, gradient: np.ndarray) -> list[tuple[Variable, np
         gradient: array of the shape of its output.
 
     Returns:
-        Pairs of an input and an array in the input's shape and data type. An input that was used twice appears twice.
+        Pairs of an input and an array in the input's shape and data type. An input that was used twice
+        appears twice.
 
     Raises:
-        ValueError: the operation's backward returned another number of gradients than it has inputs, or a shape that does not fit.
+        ValueError: the operation's backward returned another number of gradients than it has inputs, or a
+            shape that does not fit.
 
     Example:
         >>> w = Variable(2.0)
@@ -434,7 +446,8 @@ def input_gradients(node: Node, gradient: np.ndarray) -> list[tuple[Variable, np
         parts = (parts,)
     if len(parts) != len(node.inputs):
         raise ValueError(
-            f"the backward of {node.operation.__name__} returned {len(parts)} gradients for {len(node.inputs)} inputs: "
+            f"the backward of {node.operation.__name__} returned {len(parts)} gradients for "
+            f"{len(node.inputs)} inputs: "
             "return one for each, None where nothing flows"
         )
     pairs = []
@@ -448,7 +461,7 @@ def input_gradients(node: Node, gradient: np.ndarray) -> list[tuple[Variable, np
 
 
 def _without_aliases(pairs: list, node: Node, gradient: np.ndarray) -> list:
-    """`pairs` with a copy of each array that `grad` will keep and something else holds: a view, or one of the arrays at hand."""
+    """`pairs`, with a copy of each array that `grad` will keep and something else holds."""
     held = {id(gradient), id(node.output), *map(id, node.arrays)}
     owned = []
     for value, array in pairs:
@@ -460,7 +473,9 @@ def _without_aliases(pairs: list, node: Node, gradient: np.ndarray) -> list:
 
 
 def backward_order(root: Variable) -> list[Variable]:
-    """The computed Variables that `root` depends on, `root` included, newest first: each comes after all that used it.
+    """The computed Variables that `root` depends on, `root` included, newest first.
+
+    That is a topological order: each comes after all that used it, since a node is younger than its inputs.
 
     Args:
         root: where the walk begins, a loss for example.
@@ -536,7 +551,8 @@ def backpropagate(root: Variable, seed: np.ndarray) -> None:
 def no_grad() -> Iterator[None]:
     """Record no graph within a `with` block, or within a function decorated with `@no_grad()`.
 
-    It nests, and the state before is restored when the block ends, by an error too. Other threads are not affected.
+    It nests, and the state before is restored when the block ends, by an error too. Other threads are not
+    affected.
 
     Example:
         >>> w = Variable(2.0)
@@ -558,13 +574,16 @@ def check_gradients(
     """Compare `backward()` with central differences, in float64, for every element of every input.
 
     Args:
-        function: takes as many Variables as there are inputs and returns a Variable of any shape; it must give the same result each time.
-        inputs: numbers, arrays, Tensors or Variables at which to compare; they are converted to float64 and not modified.
+        function: takes as many Variables as there are inputs and returns a Variable of any shape; it must
+            give the same result each time.
+        inputs: numbers, arrays, Tensors or Variables at which to compare; they are converted to float64 and
+            not modified.
         epsilon: distance of the two points of the central difference.
         tolerance: largest accepted |got - expected| / max(1, |expected|).
 
     Raises:
-        AssertionError: a gradient is wrong; names the argument, the index, what backward gives and what was measured.
+        AssertionError: a gradient is wrong; names the argument, the index, what backward gives and what was
+            measured.
         TypeError: the function returns something else than a float64 Variable.
         ValueError: there are no inputs.
 
@@ -577,7 +596,8 @@ def check_gradients(
     output = function(*variables)
     if not isinstance(output, Variable) or output.dtype != np.float64:
         found = f"{output.dtype} numbers" if isinstance(output, Variable) else type(output).__name__
-        raise TypeError(f"check_gradients() needs a function that returns a float64 Variable for float64 inputs, not {found}")
+        raise TypeError("check_gradients() needs a function that returns a float64 Variable when it is given "
+                        f"float64 ones, not {found}")
     weights = np.array(np.random.default_rng(0).standard_normal(output.shape))
 
     def weighted_sum(position: int, point: np.ndarray) -> float:
@@ -588,7 +608,8 @@ def check_gradients(
     if output.requires_grad:
         output.backward(weights)
     for position, variable in enumerate(variables):
-        measured = numerical_gradient(lambda point: weighted_sum(position, point), variable.data.data, epsilon)
+        start = variable.data.data
+        measured = numerical_gradient(lambda point: weighted_sum(position, point), start, epsilon)
         found = np.zeros_like(measured) if variable.grad is None else variable.grad.data.data
         for index in np.ndindex(measured.shape):
             got, expected = found[index], measured[index]
@@ -603,15 +624,16 @@ def track(module):
     """Make a module of Tensors learn: put a Variable, sharing its array, in place of each of its parameters.
 
     Args:
-        module: an object with `named_parameters()`, which yields pairs of a dotted path and the parameter that stands there. The path
-            consists of attributes, positions in lists and keys of dictionaries: `"layers.0.weight"`. A parameter that is shared must be
-            yielded under each of its names.
+        module: an object with `named_parameters()`, which yields pairs of a dotted path and the parameter
+            that stands there. The path consists of attributes, positions in lists and keys of dictionaries:
+            `"layers.0.weight"`. A parameter that is shared must be yielded under each of its names.
 
     Returns:
         The module itself. A Tensor with two names has become one Variable; Variables stayed as they were.
 
     Raises:
-        TypeError: no `named_parameters()`, or a parameter that is no Tensor of floating numbers, or stands in a tuple.
+        TypeError: no `named_parameters()`, or a parameter that is no Tensor of floating numbers, or stands in
+            a tuple.
         ValueError: a path that does not lead to its parameter. The module is unchanged after either error.
 
     Example:
@@ -626,7 +648,8 @@ def track(module):
         Variable([6.], grad_fn=<grad_fn multiply>)
     """
     if not hasattr(module, "named_parameters"):
-        raise TypeError(f"track() needs a module with a method named_parameters(), which {type(module).__name__} has not")
+        raise TypeError("track() needs a module with a method named_parameters(), which "
+                        f"{type(module).__name__} has not")
     variables: dict[Tensor, Variable] = {}
     places = []
     for name, tensor in module.named_parameters():
@@ -639,7 +662,7 @@ def track(module):
 
 
 def _find_place(module, name: str, tensor) -> tuple:
-    """The object in which parameter `name` of `module` stands, and its attribute name, position or key there."""
+    """The object in which parameter `name` stands, and its attribute name, position or key there."""
     if not isinstance(tensor, Tensor) or tensor.dtype.kind != "f":
         kind = f"a Tensor of {tensor.dtype}" if isinstance(tensor, Tensor) else type(tensor).__name__
         raise TypeError(f"parameter {name!r} must be a Tensor of floating numbers, not {kind}")
@@ -649,7 +672,9 @@ def _find_place(module, name: str, tensor) -> tuple:
         try:
             key, found = _step(owner, part)
         except (AttributeError, LookupError, ValueError):
-            raise ValueError(f"parameter {name!r}: there is no {part!r} in {type(owner).__name__}; a name is a dotted path") from None
+            kind = type(owner).__name__
+            message = f"parameter {name!r}: no {part!r} in a {kind}; a name is a dotted path"
+            raise ValueError(message) from None
     if found is not tensor:
         raise ValueError(f"parameter {name!r}: that path leads to another object ({type(found).__name__})")
     if isinstance(owner, tuple):
