@@ -1,4 +1,4 @@
-"""The optimizers of the package: worked numbers, contract of the base class, refusals, memory layouts, resuming."""
+"""The optimizers of the package: worked numbers, contract of the base, refusals, memory layouts, resuming."""
 from __future__ import annotations
 
 import copy
@@ -19,7 +19,7 @@ from reference import array_path
 from tinytorch.core import optimizers
 from tinytorch.core.autograd import Variable, multiply
 from tinytorch.core.optimizers import (
-    SGD, Adam, Optimizer, Schedule, StepLR, gradient_descent_step, train_simple_model,
+    SGD, Adam, Optimizer, Schedule, StepLR, fit_line, gradient_descent_step, train_simple_model,
 )
 from tinytorch.core.tensor import Tensor
 
@@ -93,6 +93,18 @@ def test_gradient_descent_updates_every_element_by_its_own_gradient():
     p = parameter([[1.0, 2.0], [3.0, 4.0]], [[10.0, 0.0], [-10.0, 1.0]])
     gradient_descent_step(p, 0.5)
     assert value(p).tolist() == [[-4.0, 2.0], [8.0, 3.5]]
+
+
+@pytest.mark.parametrize("rate, factors", [(0.4, (0.92, -0.6)), (0.5, (0.9, -1.0)), (0.6, (0.88, -1.4))])
+def test_gradient_descent_on_the_ravine_multiplies_each_coordinate_by_its_factor(rate, factors):
+    """f = 0.1 x² + 2 y², curvatures 0.2 and 4: the factors are 1 - 0.2 rate and 1 - 4 rate, stable below 2 / 4."""
+    point, curvatures = parameter([10.0, 1.0]), Tensor(np.array([0.1, 2.0]))
+    for step in range(1, 6):
+        point.grad = None
+        (curvatures * point**2).sum().backward()
+        gradient_descent_step(point, rate)
+        expected = [10.0 * factors[0] ** step, factors[1] ** step]
+        np.testing.assert_allclose(value(point), expected, rtol=1e-12)
 
 
 def test_gradient_descent_without_gradient_changes_nothing():
@@ -1066,6 +1078,16 @@ def test_train_simple_model_reaches_the_documented_values():
     assert (sgd_w, sgd_b) == pytest.approx((2.0, 1.0), abs=1e-3)
     assert (adam_w, adam_b) == pytest.approx((1.965, 1.124), abs=1e-3)
     assert all(type(number) is float for number in (sgd_w, sgd_b, adam_w, adam_b))
+
+
+def test_adam_at_a_hundredth_cannot_get_there_in_time():
+    """150 updates at 0.01 and 150 at 0.005 cover about 2.25 of way at most; it stops at (1.42, 1.50)."""
+    w, b = Variable(0.1), Variable(0.0)
+    optimizer = Adam([w, b], learning_rate=0.01)
+    x_data, y_data = [1.0, 2.0, 3.0, 4.0, 5.0], [3.0, 5.0, 7.0, 9.0, 11.0]
+    fit_line(w, b, optimizer, StepLR(optimizer, 30, 0.5), x_data, y_data, epochs=60)
+    assert (w.data.item(), b.data.item()) == pytest.approx((1.42, 1.50), abs=0.01)
+    assert optimizer.step_count == 300
 
 
 def test_train_simple_model_is_the_same_every_time():
