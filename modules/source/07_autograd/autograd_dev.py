@@ -2473,6 +2473,9 @@ plotting.show(figure,
 print(f"mean squared error {losses[0]:.3f} at the start, {losses[-1]:.5f} at the end")
 
 # %% [markdown]
+# The first few steps find the height of the curve, which cuts the error to a tenth; bending the line into a wave takes
+# all the others. How to get through such a plateau faster is a question for the optimizers of module 08.
+#
 # Not a line of the toy network was changed, and none of modules 02 to 05 will have to be.
 #
 # ## 14. What does a gradient cost?
