@@ -597,8 +597,7 @@ class Adam(Optimizer):
 
 
 class Schedule:
-    """Base of schedules: it sets every group's learning rate at the start of an epoch; a subclass writes
-    `factor`.
+    """Base of schedules: sets every group's learning rate at the start of an epoch; a subclass has the formula.
 
     Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A
     subclass with options keeps them in attributes called like its constructor's arguments; then `state_dict`
