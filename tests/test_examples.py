@@ -14,7 +14,7 @@ from tinytorch.course.project import CourseError, Module, Project
 
 NAME = "01_doubling"
 
-GOOD = '''\
+GOOD = """\
 # A student who keeps a plain float
 # and multiplies.
 
@@ -26,13 +26,13 @@ if self.value == 0:
     return 0.0
 
 return 2 * self.value
-'''
-FORGOT = '''\
+"""
+FORGOT = """\
 # Forgot to double.
 # based on: good
 # %% number-class: Number.double
 return self.value
-'''
+"""
 
 
 @pytest.fixture
@@ -110,20 +110,40 @@ def test_a_module_without_examples_is_no_failure(project: Project):
     assert out.getvalue() == "no example submissions for 02_counting\n"
 
 
-@pytest.mark.parametrize(("texts", "message"), [
-    ({"good": GOOD.replace("Number.double", "Number.twice")},
-     "example 'good' answers number-class: Number.twice, but the release has no line "),
-    ({"good": GOOD[:GOOD.index("# %% number-class: Number.double")]},
-     "example 'good' has no answer to number-class: Number.double, which the release leaves to students; "),
-    ({"odd": FORGOT}, "modules/examples/01_doubling/odd.py: is based on 'good', which is not there; there are odd"),
-    ({"odd": FORGOT.replace("good", "odd")}, "modules/examples/01_doubling/odd.py: builds on itself"),
-    ({"good": GOOD.replace("class: Number.d", "class Number.d")},
-     "modules/examples/01_doubling/good.py:7: not a section; write '# %% grade_id: Class.function'"),
-    ({"good": "return 1\n" + GOOD}, "modules/examples/01_doubling/good.py:1: an answer before the first "),
-    ({"good": GOOD + "# %% number-class: Number.half\n\n"},
-     "modules/examples/01_doubling/good.py: the answer to number-class: Number.half is empty"),
-    ({"good": GOOD + GOOD[GOOD.index("# %%"):]}, "example 'good' answers number-class: Number.__init__, but the rel"),
-])
+@pytest.mark.parametrize(
+    ("texts", "message"),
+    [
+        (
+            {"good": GOOD.replace("Number.double", "Number.twice")},
+            "example 'good' answers number-class: Number.twice, but the release has no line ",
+        ),
+        (
+            {"good": GOOD[: GOOD.index("# %% number-class: Number.double")]},
+            "example 'good' has no answer to number-class: Number.double, which the release leaves",
+        ),
+        (
+            {"odd": FORGOT},
+            "modules/examples/01_doubling/odd.py: is based on 'good', which is not there; there are odd",
+        ),
+        ({"odd": FORGOT.replace("good", "odd")}, "modules/examples/01_doubling/odd.py: builds on itself"),
+        (
+            {"good": GOOD.replace("class: Number.d", "class Number.d")},
+            "modules/examples/01_doubling/good.py:7: not a section; write '# %% grade_id: Class.function'",
+        ),
+        (
+            {"good": "return 1\n" + GOOD},
+            "modules/examples/01_doubling/good.py:1: an answer before the first ",
+        ),
+        (
+            {"good": GOOD + "# %% number-class: Number.half\n\n"},
+            "modules/examples/01_doubling/good.py: the answer to number-class: Number.half is empty",
+        ),
+        (
+            {"good": GOOD + GOOD[GOOD.index("# %%") :]},
+            "example 'good' answers number-class: Number.__init__, but the rel",
+        ),
+    ],
+)
 def test_answers_that_do_not_fit(project: Project, texts, message):
     module = keep(project, **texts)
     with pytest.raises(CourseError) as error:
@@ -135,11 +155,14 @@ def test_answers_that_do_not_fit(project: Project, texts, message):
 def test_a_release_that_is_missing(project: Project):
     module = keep(project, good=GOOD)
     shutil.rmtree(project.release_dir)
-    with pytest.raises(CourseError, match="^01_doubling has not been released; run `make release MODULE=01` first$"):
+    with pytest.raises(
+        CourseError, match="^01_doubling has not been released; run `make release MODULE=01` first$"
+    ):
         examples.run(project, [module], out=io.StringIO())
 
 
 # ---------------------------------------------------------------------- the examples of module 08
+
 
 @pytest.fixture(scope="module")
 def real_examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[str, float | None]]:
@@ -155,17 +178,27 @@ def real_examples(tmp_path_factory: pytest.TempPathFactory) -> dict[str, dict[st
     for name in ("settings.ini", "nbgrader_config.py", "modules/nbgrader_config.py"):
         shutil.copyfile(ROOT / name, root / name)
     shutil.copytree(ROOT / "modules" / "examples", root / "modules" / "examples")
-    shutil.copytree(ROOT / "modules" / "source" / "08_optimizers", root / "modules" / "source" / "08_optimizers",
-                    ignore=shutil.ignore_patterns("*.ipynb"))
+    shutil.copytree(
+        ROOT / "modules" / "source" / "08_optimizers",
+        root / "modules" / "source" / "08_optimizers",
+        ignore=shutil.ignore_patterns("*.ipynb"),
+    )
     project = Project(root)
     build(project, project.modules())
     generate(project, project.modules(), project.release_dir)
-    return {row.student: row.points for row in examples.run(project, project.modules(), out=io.StringIO()).rows}
+    return {
+        row.student: row.points for row in examples.run(project, project.modules(), out=io.StringIO()).rows
+    }
 
 
 # What must be in module 08, with its points; further graded cells may stand beside them.
-POINTS = {"test-gradient-descent": 10.0, "test-sgd": 15.0, "test-adam": 20.0, "test-scheduler": 10.0,
-          "test-training-integration": 15.0}
+POINTS = {
+    "test-gradient-descent": 10.0,
+    "test-sgd": 15.0,
+    "test-adam": 20.0,
+    "test-scheduler": 10.0,
+    "test-training-integration": 15.0,
+}
 HUNTS = {"test-hunt-settings", "test-hunt-decay", "test-hunt-state", "test-hunt-interference"}
 
 
@@ -197,11 +230,15 @@ def test_without_bias_correction_only_what_needs_it_is_lost(real_examples):
 
 
 def test_what_does_not_need_the_method_that_raises_still_counts(real_examples):
-    assert lost(real_examples, "raises_midway") == {"test-sgd-momentum", "test-sgd", "test-training-integration"}
+    assert lost(real_examples, "raises_midway") == {
+        "test-sgd-momentum",
+        "test-sgd",
+        "test-training-integration",
+    }
 
 
 def test_the_good_example_is_not_the_reference(real_examples):
-    """It must show that other right answers pass: no line of it longer than a few words is the reference's."""
+    """It must show that other right answers pass: hardly a line of it is the reference's."""
     from conftest import ROOT
 
     from tinytorch.course.leaks import Secrets
@@ -209,6 +246,11 @@ def test_the_good_example_is_not_the_reference(real_examples):
     project = Project(ROOT)
     [good] = [e for e in examples.read_examples(project, project.module("08")) if e.name == "good"]
     secrets = Secrets.of([project.module("08")]).lines
-    lines = ["".join(line.split()) for bodies in good.answers.values() for body in bodies for line in body.split("\n")]
+    lines = [
+        "".join(line.split())
+        for bodies in good.answers.values()
+        for body in bodies
+        for line in body.split("\n")
+    ]
     same = [line for line in lines if line in secrets]
     assert len(same) < len(lines) / 5

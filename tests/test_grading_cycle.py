@@ -1,4 +1,4 @@
-"""The whole way of a class: submissions in, gradebook, feedback and CSV out, whatever some of them look like."""
+"""The whole way of a class: submissions in, grades out, whatever some of the files look like."""
 
 from __future__ import annotations
 
@@ -90,7 +90,8 @@ def test_a_class_with_every_kind_of_submission(project: Project):
     hand_in(project, "half", notebook_text(good(project)).encode()[:500])
     hand_in(project, "wrong", wrong(project))
     hand_in(project, "renamed", b"{}").rename(
-        project.course_root / "submitted" / "renamed" / NAME / "homework (1).ipynb")
+        project.course_root / "submitted" / "renamed" / NAME / "homework (1).ipynb"
+    )
     (project.course_root / "submitted" / "nothing" / NAME).mkdir(parents=True)
     (project.course_root / "submitted" / "nothing" / "02_counting.ipynb").write_text("{}")
     (project.course_root / "submitted" / "typo" / "01_dubbling").mkdir(parents=True)
@@ -98,7 +99,9 @@ def test_a_class_with_every_kind_of_submission(project: Project):
     with pytest.raises(CourseError, match="^7 submissions need a look: see the lines marked"):
         grading.autograde(project, [project.module(NAME)], out=out)
     text = out.getvalue()
-    assert text[text.index("\n01_doubling\n"):] == """
+    assert (
+        text[text.index("\n01_doubling\n") :]
+        == """
 01_doubling
 
 student    number  double  total
@@ -121,8 +124,17 @@ maximum         3       2      5
 ! submitted/nothing/02_counting.ipynb: a file; it belongs into submitted/nothing/NN_name/
 ! submitted/typo/01_dubbling: no module is called that; there are 01_doubling, 02_counting
 """
+    )
     assert [line.split()[2] for line in text.splitlines()[:8]] == [
-        "anna", "blank", "empty", "half", "latin", "nothing", "renamed", "wrong"]
+        "anna",
+        "blank",
+        "empty",
+        "half",
+        "latin",
+        "nothing",
+        "renamed",
+        "wrong",
+    ]
 
 
 def test_a_class_without_a_fault_ends_well_and_is_not_graded_twice(project: Project):
@@ -147,7 +159,9 @@ def test_a_gradebook_that_was_moved_away_is_filled_again(project: Project):
     hand_in(project, "anna", good(project))
     assert graded(project) == {"anna": FULL}
     (project.course_root / "gradebook.db").unlink()
-    with pytest.raises(CourseError, match="^the gradebook does not know 01_doubling; run `make release MODULE=01` first"):
+    with pytest.raises(
+        CourseError, match="^the gradebook does not know 01_doubling; run `make release MODULE=01` first"
+    ):
         graded(project)
     generate(project, [project.module(NAME)], project.build_dir / "again")
     assert graded(project) == {"anna": FULL}
@@ -156,12 +170,19 @@ def test_a_gradebook_that_was_moved_away_is_filled_again(project: Project):
 KILL = "import os\nos._exit(1)"
 
 
-@pytest.mark.parametrize(("again", "points", "note"), [
-    (lambda p: with_cell(good(p), KILL, "number-class"), NONE, "cell 5 (code) ended its kernel"),
-    (lambda p: with_cell(good(p), KILL, "test-double"), {**FULL, "test-double": 0.0}, "cell 7 (code) ended its kernel"),
-    (lambda p: b"", NONE, "the file is empty"),
-    (lambda p: wrong(p), {**FULL, "test-double": 0.0}, None),
-])
+@pytest.mark.parametrize(
+    ("again", "points", "note"),
+    [
+        (lambda p: with_cell(good(p), KILL, "number-class"), NONE, "cell 5 (code) ended its kernel"),
+        (
+            lambda p: with_cell(good(p), KILL, "test-double"),
+            {**FULL, "test-double": 0.0},
+            "cell 7 (code) ended its kernel",
+        ),
+        (lambda p: b"", NONE, "the file is empty"),
+        (lambda p: wrong(p), {**FULL, "test-double": 0.0}, None),
+    ],
+)
 def test_grading_again_leaves_no_old_score(project: Project, again, points, note):
     hand_in(project, "anna", good(project))
     assert graded(project) == {"anna": FULL}
@@ -212,19 +233,25 @@ def test_one_student_only(project: Project):
 
 def test_submissions_do_not_meet_each_other_nor_other_files(project: Project):
     """A start-up file, a module named like NumPy, a file written: the next student sees none of it."""
-    plant = ("import IPython, pathlib\n"
-             "folder = pathlib.Path(IPython.paths.get_ipython_dir()) / 'profile_default' / 'startup'\n"
-             "folder.mkdir(parents=True, exist_ok=True)\n"
-             "(folder / '00.py').write_text('planted = 1')\n"
-             "pathlib.Path('numpy.py').write_text('planted = 1')")
-    look = "import pathlib, numpy\nassert 'planted' not in globals() and not hasattr(numpy, 'planted')\n" \
-           "assert list(pathlib.Path().glob('*.py')) == []"
+    plant = (
+        "import IPython, pathlib\n"
+        "folder = pathlib.Path(IPython.paths.get_ipython_dir()) / 'profile_default' / 'startup'\n"
+        "folder.mkdir(parents=True, exist_ok=True)\n"
+        "(folder / '00.py').write_text('planted = 1')\n"
+        "pathlib.Path('numpy.py').write_text('planted = 1')"
+    )
+    look = (
+        "import pathlib, numpy\nassert 'planted' not in globals() and not hasattr(numpy, 'planted')\n"
+        "assert list(pathlib.Path().glob('*.py')) == []"
+    )
     hand_in(project, "anna", with_cell(blank(project), plant))
     hand_in(project, "bob", with_cell(good(project), look + "\nseen = 1", "test-number"))
     beside = project.course_root / "submitted" / "bob" / NAME / "numpy.py"
     beside.write_text("planted = 1")
     assert graded(project) == {"anna": NONE, "bob": FULL}
-    executed = json.loads((project.course_root / "autograded" / "bob" / NAME / "doubling_dev.ipynb").read_text())
+    executed = json.loads(
+        (project.course_root / "autograded" / "bob" / NAME / "doubling_dev.ipynb").read_text()
+    )
     [mine] = [cell for cell in executed["cells"] if "seen = 1" in "".join(cell["source"])]
     assert mine["outputs"] == []
 
@@ -253,7 +280,9 @@ def test_demonstrations_of_the_release_are_left_out_and_own_cells_run(project: P
     notebook = with_cell(good(project), "print('mine')")
     hand_in(project, "anna", notebook)
     graded(project)
-    executed = json.loads((project.course_root / "autograded" / "anna" / NAME / "doubling_dev.ipynb").read_text())
+    executed = json.loads(
+        (project.course_root / "autograded" / "anna" / NAME / "doubling_dev.ipynb").read_text()
+    )
     outputs = {"".join(cell["source"]): cell.get("outputs") for cell in executed["cells"]}
     assert outputs["print(Number(4.0).double())"] == []
     assert outputs["print('mine')"][0]["text"] == ["mine\n"]
@@ -271,6 +300,7 @@ def test_text_on_stderr_costs_points_and_is_told(project: Project):
 
 # ---------------------------------------------------------------------- nothing to grade
 
+
 def test_no_submissions_at_all(project: Project):
     place = "modules/submitted/STUDENT/01_doubling/doubling_dev.ipynb"
     with pytest.raises(CourseError, match=f"^no submission for 01_doubling; put it at {place}$"):
@@ -279,7 +309,9 @@ def test_no_submissions_at_all(project: Project):
 
 def test_a_student_who_handed_in_nothing(project: Project):
     hand_in(project, "anna", good(project))
-    with pytest.raises(CourseError, match="^no submission of 'bob' for 01_doubling; put it at modules/submitted/bob/01_"):
+    with pytest.raises(
+        CourseError, match="^no submission of 'bob' for 01_doubling; put it at modules/submitted/bob/01_"
+    ):
         graded(project, student="bob")
 
 
@@ -287,14 +319,18 @@ def test_submissions_in_the_wrong_place_are_pointed_at(project: Project):
     place = project.course_root / "submitted" / "anna.ipynb"
     place.parent.mkdir()
     place.write_text("{}")
-    with pytest.raises(CourseError, match="; but submitted/anna.ipynb: a file; it belongs into submitted/STUDENT/NN_na"):
+    with pytest.raises(
+        CourseError, match="; but submitted/anna.ipynb: a file; it belongs into submitted/STUDENT/NN_na"
+    ):
         graded(project)
 
 
 def test_no_release(project: Project):
     hand_in(project, "anna", good(project))
     shutil.rmtree(project.release_dir / NAME)
-    with pytest.raises(CourseError, match="^01_doubling has not been released; run `make release MODULE=01` first$"):
+    with pytest.raises(
+        CourseError, match="^01_doubling has not been released; run `make release MODULE=01` first$"
+    ):
         graded(project)
 
 
@@ -306,7 +342,9 @@ def test_a_release_the_gradebook_does_not_know(project: Project):
     notebook = nbformat.read(path, as_version=4)
     next(cell for cell in notebook.cells if cell.id == "test-double").metadata.nbgrader.points = 7
     path.write_text(notebook_text(notebook))
-    with pytest.raises(CourseError, match="^01_doubling: gradebook and release differ in test-double; run `make release"):
+    with pytest.raises(
+        CourseError, match="^01_doubling: gradebook and release differ in test-double; run `make release"
+    ):
         graded(project)
 
 
@@ -326,6 +364,7 @@ def test_nothing_graded_yet(project: Project, command):
 
 # ---------------------------------------------------------------------- handing out
 
+
 def test_feedback_and_csv(project: Project, tmp_path: Path):
     hand_in(project, "anna", good(project))
     hand_in(project, "bob", wrong(project))
@@ -340,7 +379,9 @@ def test_feedback_and_csv(project: Project, tmp_path: Path):
 
     out = io.StringIO()
     grading.grades(project, modules, out=out)
-    assert (project.course_root / "grades.csv").read_text() == """\
+    assert (
+        (project.course_root / "grades.csv").read_text()
+        == """\
 student,assignment,graded_cell,score,max_score
 '=cmd,01_doubling,test-number,0,3
 '=cmd,01_doubling,test-double,0,2
@@ -352,6 +393,7 @@ bob,01_doubling,test-number,3,3
 bob,01_doubling,test-double,0,2
 bob,01_doubling,total,3,5
 """
+    )
     assert "* =cmd: the file is empty" in out.getvalue()
     grading.grades(project, modules, csv=tmp_path / "elsewhere.csv", out=io.StringIO())
     assert (tmp_path / "elsewhere.csv").read_bytes() == (project.course_root / "grades.csv").read_bytes()
@@ -375,22 +417,35 @@ def test_plain_nbgrader_works_on_the_same_tree(project: Project):
     hand_in(project, "wrong", wrong(project))
     ours = graded(project)
     # One process for three commands: each start costs seconds.
-    commands = [["autograde", NAME, "--force"], ["generate_feedback", NAME], ["export", "--to", "nbgrader.csv"]]
+    commands = [
+        ["autograde", NAME, "--force"],
+        ["generate_feedback", NAME],
+        ["export", "--to", "nbgrader.csv"],
+    ]
     script = f"""
 from nbgrader.apps import NbGraderApp
 for words in {commands}:
     NbGraderApp.clear_instance()
     NbGraderApp.launch_instance(argv=words)
 """
-    done = subprocess.run([sys.executable, "-c", script], cwd=project.root, capture_output=True, text=True, check=False,
-                          env=dict(os.environ, PYTHONPATH=str(project.root)))
+    done = subprocess.run(
+        [sys.executable, "-c", script],
+        cwd=project.root,
+        capture_output=True,
+        text=True,
+        check=False,
+        env=dict(os.environ, PYTHONPATH=str(project.root)),
+    )
     assert done.returncode == 0, done.stderr[-2000:]
     theirs = {row.student: row.points for row in rows(CourseTree.of(project), project.module(NAME))}
     assert theirs == ours == {"anna": FULL, "blank": NONE, "wrong": {**FULL, "test-double": 0.0}}
     assert (project.course_root / "feedback" / "wrong" / NAME / "doubling_dev.html").is_file()
     with (project.root / "nbgrader.csv").open() as file:
-        assert {row["student_id"]: float(row["score"]) for row in csv.DictReader(file) if row["assignment"] == NAME} \
-            == {"anna": 5.0, "blank": 0.0, "wrong": 3.0}
+        assert {
+            row["student_id"]: float(row["score"])
+            for row in csv.DictReader(file)
+            if row["assignment"] == NAME
+        } == {"anna": 5.0, "blank": 0.0, "wrong": 3.0}
 
 
 def test_nbgrader_hands_out_what_was_graded_here(project: Project):

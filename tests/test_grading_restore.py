@@ -15,25 +15,49 @@ from tinytorch.course.notebooks import grade_id
 
 
 def code(source: str, name: str, **flags: object):
-    nbgrader = {"grade_id": name, "grade": False, "solution": False, "locked": True, "task": False,
-                "schema_version": 3, "checksum": f"sum of {name}", **flags}
+    nbgrader = {
+        "grade_id": name,
+        "grade": False,
+        "solution": False,
+        "locked": True,
+        "task": False,
+        "schema_version": 3,
+        "checksum": f"sum of {name}",
+        **flags,
+    }
     return new_code_cell(source, metadata={"nbgrader": nbgrader}, id=name)
 
 
 def released():
     """given, answer, test, a demonstration, second answer, second test, a question graded by a person."""
-    question = new_markdown_cell("why?", id="why", metadata={"nbgrader": {
-        "grade_id": "why", "grade": True, "solution": True, "locked": False, "task": False, "schema_version": 3,
-        "points": 4, "checksum": "sum of why"}})
-    return new_notebook(metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}}, cells=[
-        code("import numpy", "imports"),
-        code("stub one", "one", solution=True, locked=False),
-        code("test one", "test-one", grade=True, points=3),
-        new_code_cell("plot()", metadata={"tags": ["demo"]}, id="demo"),
-        code("stub two", "two", solution=True, locked=False),
-        code("test two", "test-two", grade=True, points=2),
-        question,
-    ])
+    question = new_markdown_cell(
+        "why?",
+        id="why",
+        metadata={
+            "nbgrader": {
+                "grade_id": "why",
+                "grade": True,
+                "solution": True,
+                "locked": False,
+                "task": False,
+                "schema_version": 3,
+                "points": 4,
+                "checksum": "sum of why",
+            }
+        },
+    )
+    return new_notebook(
+        metadata={"kernelspec": {"name": "python3", "display_name": "Python 3"}},
+        cells=[
+            code("import numpy", "imports"),
+            code("stub one", "one", solution=True, locked=False),
+            code("test one", "test-one", grade=True, points=3),
+            new_code_cell("plot()", metadata={"tags": ["demo"]}, id="demo"),
+            code("stub two", "two", solution=True, locked=False),
+            code("test two", "test-two", grade=True, points=2),
+            question,
+        ],
+    )
 
 
 def handed_in():
@@ -69,7 +93,12 @@ def test_own_cells_keep_their_places_and_run():
     notebook.cells.insert(0, new_markdown_cell("notes to myself"))
     restored = restore(notebook, released())
     assert sources(restored.notebook) == [
-        "notes to myself", "import numpy", "answer one", "helper()", *COMPLETE[2:]]
+        "notes to myself",
+        "import numpy",
+        "answer one",
+        "helper()",
+        *COMPLETE[2:],
+    ]
     assert restored.demos == {5}
 
 
@@ -79,18 +108,27 @@ def test_a_demonstration_that_a_student_changed_is_run():
     assert restore(notebook, released()).demos == frozenset()
 
 
-@pytest.mark.parametrize(("change", "note"), [
-    (lambda cell: cell.update(source="pass"), "given cell 'test-two' was edited; put right"),
-    (lambda cell: cell.metadata.nbgrader.update(points=999), None),
-    (lambda cell: cell.metadata.nbgrader.update(grade=False), None),
-    (lambda cell: cell.metadata.nbgrader.update(solution=True), None),
-    (lambda cell: cell.metadata.nbgrader.update(schema_version=99), None),
-    (lambda cell: cell.metadata.nbgrader.update(locked=False), None),
-    (lambda cell: cell.update(cell_type="markdown"), "cell 'test-two' was turned into markdown; put right"),
-    (lambda cell: cell.metadata.pop("nbgrader"), "test cell 'test-two' is missing; put back"),
-    (lambda cell: cell.metadata.nbgrader.update(grade_id="other"), "test cell 'test-two' is missing; put back"),
-    (lambda cell: cell.metadata.update(nbgrader="text"), "test cell 'test-two' is missing; put back"),
-])
+@pytest.mark.parametrize(
+    ("change", "note"),
+    [
+        (lambda cell: cell.update(source="pass"), "given cell 'test-two' was edited; put right"),
+        (lambda cell: cell.metadata.nbgrader.update(points=999), None),
+        (lambda cell: cell.metadata.nbgrader.update(grade=False), None),
+        (lambda cell: cell.metadata.nbgrader.update(solution=True), None),
+        (lambda cell: cell.metadata.nbgrader.update(schema_version=99), None),
+        (lambda cell: cell.metadata.nbgrader.update(locked=False), None),
+        (
+            lambda cell: cell.update(cell_type="markdown"),
+            "cell 'test-two' was turned into markdown; put right",
+        ),
+        (lambda cell: cell.metadata.pop("nbgrader"), "test cell 'test-two' is missing; put back"),
+        (
+            lambda cell: cell.metadata.nbgrader.update(grade_id="other"),
+            "test cell 'test-two' is missing; put back",
+        ),
+        (lambda cell: cell.metadata.update(nbgrader="text"), "test cell 'test-two' is missing; put back"),
+    ],
+)
 def test_whatever_is_done_to_a_test_cell_it_counts_as_released(change, note):
     notebook = handed_in()
     change(cell(notebook, "test-two"))
@@ -128,7 +166,10 @@ def test_an_answer_that_lost_its_id_is_still_run_before_its_test():
     del notebook.cells[5]
     restored = restore(notebook, released())
     assert sources(restored.notebook) == COMPLETE
-    assert set(restored.notes) == {"answer cell 'two' is missing", "test cell 'test-two' is missing; put back"}
+    assert set(restored.notes) == {
+        "answer cell 'two' is missing",
+        "test cell 'test-two' is missing; put back",
+    }
 
 
 def test_missing_cells_come_back_in_order_at_the_start_and_at_the_end():
@@ -136,7 +177,14 @@ def test_missing_cells_come_back_in_order_at_the_start_and_at_the_end():
     notebook.cells = [c for c in notebook.cells if c.id in ("one", "demo", "two")]
     restored = restore(notebook, released())
     assert sources(restored.notebook) == [
-        "import numpy", "answer one", "plot()", "test one", "answer two", "test two", "why?"]
+        "import numpy",
+        "answer one",
+        "plot()",
+        "test one",
+        "answer two",
+        "test two",
+        "why?",
+    ]
     assert len(restored.notes) == 4
 
 
@@ -153,7 +201,9 @@ def test_any_order_and_any_loss_leaves_every_graded_cell_once():
         notebook.cells = [copy.deepcopy(c) for c in notebook.cells]
         restored = restore(notebook, released()).notebook
         names = [grade_id(c) for c in restored.cells if grade_id(c)]
-        assert sorted(names) == sorted(set(names)) and {"imports", "test-one", "test-two", "why"} <= set(names)
+        assert sorted(names) == sorted(set(names)) and {"imports", "test-one", "test-two", "why"} <= set(
+            names
+        )
         assert len({c.id for c in restored.cells}) == len(restored.cells)
 
 
@@ -171,15 +221,31 @@ def test_answer_turned_into_markdown_becomes_code_again():
 def test_outputs_a_student_saved_are_gone():
     notebook = handed_in()
     cell(notebook, "test-one").outputs = [{"output_type": "stream", "name": "stdout", "text": "all passed"}]
-    assert [c.outputs for c in restore(notebook, released()).notebook.cells if c.cell_type == "code"] == [[]] * 6
+    assert [c.outputs for c in restore(notebook, released()).notebook.cells if c.cell_type == "code"] == [
+        []
+    ] * 6
 
 
 # ---------------------------------------------------------------------- reading
 
+
 def document(**changes: object) -> bytes:
-    notebook = {"nbformat": 4, "nbformat_minor": 5, "metadata": {}, "cells": [
-        {"cell_type": "code", "id": "a", "metadata": {}, "outputs": [], "execution_count": None, "source": ["x = 1\n", "y"]},
-    ], **changes}
+    notebook = {
+        "nbformat": 4,
+        "nbformat_minor": 5,
+        "metadata": {},
+        "cells": [
+            {
+                "cell_type": "code",
+                "id": "a",
+                "metadata": {},
+                "outputs": [],
+                "execution_count": None,
+                "source": ["x = 1\n", "y"],
+            },
+        ],
+        **changes,
+    }
     return json.dumps(notebook).encode()
 
 
@@ -200,33 +266,55 @@ def test_cells_with_the_same_id_are_no_reason_to_refuse():
 
 
 def test_metadata_of_the_whole_notebook_are_no_reason_to_refuse():
-    assert parse(document(metadata={"kernelspec": {"name": "a kernel of my own"}})).cells[0].source == "x = 1\ny"
+    assert (
+        parse(document(metadata={"kernelspec": {"name": "a kernel of my own"}})).cells[0].source == "x = 1\ny"
+    )
 
 
 def test_an_old_notebook_is_read():
-    old = {"nbformat": 3, "nbformat_minor": 0, "metadata": {"name": ""}, "worksheets": [{"metadata": {}, "cells": [
-        {"cell_type": "code", "collapsed": False, "input": ["x = 1"], "language": "python", "metadata": {},
-         "outputs": []}]}]}
+    old = {
+        "nbformat": 3,
+        "nbformat_minor": 0,
+        "metadata": {"name": ""},
+        "worksheets": [
+            {
+                "metadata": {},
+                "cells": [
+                    {
+                        "cell_type": "code",
+                        "collapsed": False,
+                        "input": ["x = 1"],
+                        "language": "python",
+                        "metadata": {},
+                        "outputs": [],
+                    }
+                ],
+            }
+        ],
+    }
     assert parse(json.dumps(old).encode()).cells[0].source == "x = 1"
 
 
-@pytest.mark.parametrize(("data", "reason"), [
-    (b"", "the file is empty"),
-    (b" \n", "the file is empty"),
-    (document().decode().encode("utf-16"), "not UTF-8 (byte 0)"),
-    (b"print('hello')", "not a notebook: not JSON from line 1 on"),
-    (document()[:-20], "not a notebook: not JSON from line 1 on"),
-    (b"<<<<<<< HEAD\n" + document(), "not a notebook: not JSON from line 1 on"),
-    (b"[]", "not a notebook: JSON, but without format number and cells"),
-    (b"3", "not a notebook: JSON, but without format number and cells"),
-    (b"{}", "not a notebook: JSON, but without format number and cells"),
-    (b'{"nbformat": 4, "cells": 3}', "not a notebook: JSON, but without format number and cells"),
-    (b'{"nbformat": 99, "cells": []}', "not a notebook: JSON, but without format number and cells"),
-    (document(cells=["x"]), "not a valid notebook: cell 1 is not a cell"),
-    (document(cells=[{"cell_type": "code", "source": 3}]), "not a valid notebook: "),
-    (document(cells=[{"cell_type": "video", "source": "x"}]), "not a valid notebook: "),
-    (b"[" * 100_000, "not a notebook: nested too deeply"),
-])
+@pytest.mark.parametrize(
+    ("data", "reason"),
+    [
+        (b"", "the file is empty"),
+        (b" \n", "the file is empty"),
+        (document().decode().encode("utf-16"), "not UTF-8 (byte 0)"),
+        (b"print('hello')", "not a notebook: not JSON from line 1 on"),
+        (document()[:-20], "not a notebook: not JSON from line 1 on"),
+        (b"<<<<<<< HEAD\n" + document(), "not a notebook: not JSON from line 1 on"),
+        (b"[]", "not a notebook: JSON, but without format number and cells"),
+        (b"3", "not a notebook: JSON, but without format number and cells"),
+        (b"{}", "not a notebook: JSON, but without format number and cells"),
+        (b'{"nbformat": 4, "cells": 3}', "not a notebook: JSON, but without format number and cells"),
+        (b'{"nbformat": 99, "cells": []}', "not a notebook: JSON, but without format number and cells"),
+        (document(cells=["x"]), "not a valid notebook: cell 1 is not a cell"),
+        (document(cells=[{"cell_type": "code", "source": 3}]), "not a valid notebook: "),
+        (document(cells=[{"cell_type": "video", "source": "x"}]), "not a valid notebook: "),
+        (b"[" * 100_000, "not a notebook: nested too deeply"),
+    ],
+)
 def test_what_is_no_notebook_is_told_in_one_line(data, reason):
     with pytest.raises(Unreadable) as error:
         parse(data)

@@ -18,8 +18,14 @@ SHORT = {"test-sgd": 15.0, "test-gradient-descent": 10.0}
 
 
 def test_a_small_table():
-    rows = [row("anna", [15, 7.5], SHORT), row("bob", [None, 0], SHORT), row("cyd", [1, 1], SHORT, notes=("late",))]
-    assert table(rows) == """\
+    rows = [
+        row("anna", [15, 7.5], SHORT),
+        row("bob", [None, 0], SHORT),
+        row("cyd", [1, 1], SHORT, notes=("late",)),
+    ]
+    assert (
+        table(rows)
+        == """\
 08_optimizers
 
               gradient
@@ -32,6 +38,7 @@ cyd *      1         1      2
 maximum   15        10     25
 * cyd: late
 """
+    )
 
 
 def test_a_penalty_is_taken_off_the_total_but_never_below_nothing():
@@ -40,10 +47,27 @@ def test_a_penalty_is_taken_off_the_total_but_never_below_nothing():
 
 
 def test_names_that_do_not_fit_stand_below_and_letters_above():
-    maxima = {f"test-{name}": 10.0 for name in (
-        "gradient-descent", "zero-grad", "optimizer", "sgd-plain", "sgd-momentum", "sgd", "adam-moments",
-        "adam-correction", "adam-path", "adam", "scheduler", "training-integration", "hunt-settings")}
-    assert table([row("no_bias_correction", [10.0] * 13, maxima)]) == """\
+    maxima = {
+        f"test-{name}": 10.0
+        for name in (
+            "gradient-descent",
+            "zero-grad",
+            "optimizer",
+            "sgd-plain",
+            "sgd-momentum",
+            "sgd",
+            "adam-moments",
+            "adam-correction",
+            "adam-path",
+            "adam",
+            "scheduler",
+            "training-integration",
+            "hunt-settings",
+        )
+    }
+    assert (
+        table([row("no_bias_correction", [10.0] * 13, maxima)])
+        == """\
 08_optimizers
 
 student              a   b   c   d   e   f   g   h   i   j   k   l   m  total
@@ -57,6 +81,7 @@ b zero-grad             f sgd                   j adam
 c optimizer             g adam-moments          k scheduler
 d sgd-plain             h adam-correction       l training-integration
 """
+    )
 
 
 def test_more_cells_than_fit_are_cut_into_tables_that_do():
@@ -67,7 +92,9 @@ def test_more_cells_than_fit_are_cut_into_tables_that_do():
     assert sum(line.split()[1:].count("10") for line in text.splitlines() if line.startswith("maximum")) == 40
 
 
-@pytest.mark.parametrize(("value", "text"), [(10.0, "10"), (7.5, "7.5"), (0.0, "0"), (1 / 3, "0.33"), (None, "")])
+@pytest.mark.parametrize(
+    ("value", "text"), [(10.0, "10"), (7.5, "7.5"), (0.0, "0"), (1 / 3, "0.33"), (None, "")]
+)
 def test_points_as_people_write_them(value, text):
     assert number(value) == text
 
@@ -75,18 +102,35 @@ def test_points_as_people_write_them(value, text):
 def test_csv_leaves_open_what_a_person_has_to_grade(tmp_path):
     write_csv(tmp_path / "g.csv", [row("b", [1, 2], SHORT, penalty=1.0), row("a", [None, 2], SHORT)])
     assert (tmp_path / "g.csv").read_text().splitlines()[1:] == [
-        "a,08_optimizers,test-sgd,,15", "a,08_optimizers,test-gradient-descent,2,10", "a,08_optimizers,total,2,25",
-        "b,08_optimizers,test-sgd,1,15", "b,08_optimizers,test-gradient-descent,2,10",
-        "b,08_optimizers,late penalty,-1,", "b,08_optimizers,total,2,25",
+        "a,08_optimizers,test-sgd,,15",
+        "a,08_optimizers,test-gradient-descent,2,10",
+        "a,08_optimizers,total,2,25",
+        "b,08_optimizers,test-sgd,1,15",
+        "b,08_optimizers,test-gradient-descent,2,10",
+        "b,08_optimizers,late penalty,-1,",
+        "b,08_optimizers,total,2,25",
     ]
 
 
 # ---------------------------------------------------------------------- points from outputs
 
+
 def graded(*outputs, points: float = 3):
-    cell = new_code_cell("test()", outputs=list(outputs), metadata={"nbgrader": {
-        "grade": True, "grade_id": "t", "locked": True, "points": points, "schema_version": 3, "solution": False,
-        "task": False}})
+    cell = new_code_cell(
+        "test()",
+        outputs=list(outputs),
+        metadata={
+            "nbgrader": {
+                "grade": True,
+                "grade_id": "t",
+                "locked": True,
+                "points": points,
+                "schema_version": 3,
+                "solution": False,
+                "task": False,
+            }
+        },
+    )
     from nbformat.v4 import new_notebook
 
     return new_notebook(cells=[new_code_cell("not graded"), cell])
@@ -101,13 +145,19 @@ def value(text: str):
     return new_output("execute_result", data={"text/plain": text})
 
 
-@pytest.mark.parametrize(("outputs", "wanted"), [
-    ([], CellScore("t", 3.0, 3.0)),
-    ([PRINT], CellScore("t", 3.0, 3.0)),
-    ([PRINT, ERROR], CellScore("t", 0.0, 3.0, "AssertionError: step 2: expected 0.71")),
-    ([WARNING], CellScore("t", 0.0, 3.0, "careful", "cell 't' has no points because of text on stderr: careful")),
-    ([value("1.5")], CellScore("t", 1.5, 3.0)),
-])
+@pytest.mark.parametrize(
+    ("outputs", "wanted"),
+    [
+        ([], CellScore("t", 3.0, 3.0)),
+        ([PRINT], CellScore("t", 3.0, 3.0)),
+        ([PRINT, ERROR], CellScore("t", 0.0, 3.0, "AssertionError: step 2: expected 0.71")),
+        (
+            [WARNING],
+            CellScore("t", 0.0, 3.0, "careful", "cell 't' has no points because of text on stderr: careful"),
+        ),
+        ([value("1.5")], CellScore("t", 1.5, 3.0)),
+    ],
+)
 def test_points_follow_from_outputs(outputs, wanted):
     assert score(graded(*outputs)) == [wanted]
 

@@ -108,7 +108,9 @@ def submit(project: Project, modules: list[Module]) -> CourseTree:
     notebooks = []
     for module in modules:
         released = nbformat.read(tree.released(module), as_version=4)
-        notebooks += [(module, example.name, splice(released, example)) for example in read_examples(project, module)]
+        notebooks += [
+            (module, example.name, splice(released, example)) for example in read_examples(project, module)
+        ]
     shutil.rmtree(tree.root, ignore_errors=True)
     tree.root.mkdir(parents=True)
     for module in modules:
@@ -195,12 +197,16 @@ def splice(released: NotebookNode, example: Example) -> NotebookNode:
             cell.source = "\n".join(_filled(cell.source.split("\n"), left, unanswered))
     for (name, function), bodies in left.items():
         if bodies:
-            raise CourseError(f"example '{example.name}' answers {name}: {function}, but the release has no line "
-                              f"'{stub(name, function)}' left for it; mend the name or take the answer out")
+            raise CourseError(
+                f"example '{example.name}' answers {name}: {function}, but the release has no line "
+                f"'{stub(name, function)}' left for it; mend the name or take the answer out"
+            )
     if example.name == COMPLETE and unanswered:
         name, function = unanswered[0]
-        raise CourseError(f"example '{example.name}' has no answer to {name}: {function}, which the release leaves "
-                          f"to students; add a section '# %% {name}: {function}' to {example.path.name}")
+        raise CourseError(
+            f"example '{example.name}' has no answer to {name}: {function}, which the release leaves "
+            f"to students; add a section '# %% {name}: {function}' to {example.path.name}"
+        )
     return notebook
 
 
@@ -215,6 +221,6 @@ def _filled(lines: list[str], left: dict[Exercise, list[str]], unanswered: list[
             unanswered.append(exercise)
             yield line
             continue
-        indent = line[:len(line) - len(line.lstrip())]
+        indent = line[: len(line) - len(line.lstrip())]
         for answer in left[exercise].pop(0).split("\n"):
             yield indent + answer if answer.strip() else ""

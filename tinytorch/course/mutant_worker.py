@@ -1,8 +1,8 @@
 """The process that runs mutants: started by :mod:`tinytorch.course.mutants`, never imported by it.
 
-It reads one job a line from standard input (JSON) and answers one line for each changed cell. The cells before
-the changed one are run once; from there every mutant is a fork, so that none sees another's traces and none pays
-for imports again.
+It reads one job a line from standard input (JSON) and answers one line for each changed cell. The cells
+before the changed one are run once; from there every mutant is a fork, so that none sees another's traces
+and none pays for imports again.
 """
 
 from __future__ import annotations
@@ -20,6 +20,7 @@ import sys
 import time
 import types
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 MEMORY_BYTES = 4 << 30
@@ -33,7 +34,7 @@ def main() -> None:
     for line in sys.stdin:
         job = json.loads(line)
         _import_ahead(job["cells"])
-        for answer in _in_fork(lambda send: _job(job, send), seconds=None):
+        for answer in _in_fork(partial(_job, job), seconds=None):
             reply.write(json.dumps(answer) + "\n")
             reply.flush()
 
@@ -50,7 +51,7 @@ def _import_ahead(cells: list[dict[str, Any]]) -> None:
 
 
 def _job(job: dict[str, Any], send: Callable[[Any], None]) -> None:
-    """Run the cells before the changed one, then each of its versions with all that follows, in a fork each."""
+    """Run the cells before the changed one, then fork for each of its versions with all that follows."""
     cells, changed = job["cells"], job["changed"]
     namespace = _namespace()
     for number in range(changed):
@@ -59,7 +60,7 @@ def _job(job: dict[str, Any], send: Callable[[Any], None]) -> None:
             send({"noticed_by": cells[number]["id"], "how": failure, "cpu": 0.0})
             return
     for source in job["sources"]:
-        rest = [dict(cells[changed], source=source), *cells[changed + 1:]]
+        rest = [dict(cells[changed], source=source), *cells[changed + 1 :]]
         send(_one(rest, changed, namespace, job["cpu"]))
 
 
@@ -72,10 +73,11 @@ def _one(cells: list[dict[str, Any]], first: int, namespace: dict[str, Any], cpu
 
 
 def _notice(cells: list[dict[str, Any]], first: int, namespace: dict[str, Any], cpu: float) -> dict[str, Any]:
-    """The first graded cell that fails; a cell that is not graded may fail as in a notebook, and the next runs."""
+    """The first graded cell that fails; any other may fail, as in a notebook, and the next one runs."""
     with contextlib.suppress(ValueError, OSError):
         resource.setrlimit(resource.RLIMIT_AS, (MEMORY_BYTES, MEMORY_BYTES))
-    # CPU seconds, not seconds: a machine that is busy with something else must not make a mutant look noticed.
+    # CPU seconds, not seconds: a machine that is busy with something else must not make a mutant look
+    # noticed.
     signal.signal(signal.SIGPROF, signal.SIG_DFL)
     signal.setitimer(signal.ITIMER_PROF, cpu)
     start = time.process_time()
@@ -116,7 +118,7 @@ def _run_cell(cell: dict[str, Any], number: int, namespace: dict[str, Any]) -> s
 
 
 def _in_fork(work: Callable[[Callable[[Any], None]], None], seconds: float | None):
-    """Run ``work`` in a forked child and yield what it sends; at the end ``{"died": why}`` if it did not end well."""
+    """Run ``work`` in a forked child and yield what it sends; at the end ``{"died": why}`` if it did."""
     read, write = os.pipe()
     child = os.fork()
     if child == 0:
@@ -124,6 +126,7 @@ def _in_fork(work: Callable[[Callable[[Any], None]], None], seconds: float | Non
         status = 1
         try:
             with os.fdopen(write, "w", encoding="utf-8") as stream:
+
                 def send(message: Any) -> None:
                     stream.write(json.dumps(message) + "\n")
                     stream.flush()

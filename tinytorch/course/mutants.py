@@ -1,8 +1,8 @@
 """Do the graded tests notice mistakes? Run a module's cells with one small mistake at a time and see.
 
-A mutant (see :mod:`tinytorch.course.mutations`) is noticed when a graded cell of its module fails. One that is
-not noticed either shows a hole in the graded tests, or computes the same as the reference: then it stands, with
-the reason, in ``modules/mutants/NN_name.toml``::
+A mutant (see :mod:`tinytorch.course.mutations`) is noticed when a graded cell of its module fails. One that
+is not noticed either shows a hole in the graded tests, or computes the same as the reference: then it
+stands, with the reason, in ``modules/mutants/NN_name.toml``::
 
     [[equivalent]]
     cell = "steplr-class"
@@ -52,8 +52,11 @@ class Equivalent:
 
     def explains(self, mutant: Mutant) -> bool:
         """Whether this entry speaks of ``mutant``."""
-        return ((self.cell, self.original, self.mutated) == (mutant.cell, mutant.original, mutant.mutated)
-                and self.block in (None, mutant.block))
+        return (self.cell, self.original, self.mutated) == (
+            mutant.cell,
+            mutant.original,
+            mutant.mutated,
+        ) and self.block in (None, mutant.block)
 
 
 @dataclass(frozen=True)
@@ -62,7 +65,8 @@ class Outcome:
 
     Attributes:
         mutant: the mutant.
-        noticed_by: the ``grade_id`` of the first graded cell that failed, ``"time-out"`` or ``"ended the kernel"``
+        noticed_by: the ``grade_id`` of the first graded cell that failed, ``"time-out"`` or ``"ended the
+        kernel"``
             where none was reached, ``None`` when all passed.
         how: the first line of the failure.
     """
@@ -89,8 +93,14 @@ class Result:
     stale: list[str] = field(default_factory=list)
 
 
-def run(project: Project, modules: list[Module], count: int | None = None, seed: int = 0, jobs: int = 2,
-        out: TextIO | None = None) -> list[Result]:
+def run(
+    project: Project,
+    modules: list[Module],
+    count: int | None = None,
+    seed: int = 0,
+    jobs: int = 2,
+    out: TextIO | None = None,
+) -> list[Result]:
     """Run the mutants of ``modules``, print the report, and fail on what is left unexplained.
 
     Args:
@@ -105,7 +115,8 @@ def run(project: Project, modules: list[Module], count: int | None = None, seed:
         One result a module.
 
     Raises:
-        CourseError: a reference fails its own graded cells, a mutant survives unexplained, or an entry is stale.
+        CourseError: a reference fails its own graded cells, a mutant survives unexplained, or an entry is
+        stale.
     """
     out = out or sys.stdout
     results = []
@@ -116,15 +127,23 @@ def run(project: Project, modules: list[Module], count: int | None = None, seed:
     survivors = sum(len(result.unexplained) for result in results)
     stale = sum(len(result.stale) for result in results)
     if survivors:
-        raise CourseError(f"{survivors} mutants survive all graded cells; strengthen a graded cell, or explain in "
-                          "modules/mutants/NN_name.toml why no test can notice them")
+        raise CourseError(
+            f"{survivors} mutants survive all graded cells; strengthen a graded cell, or explain in "
+            "modules/mutants/NN_name.toml why no test can notice them"
+        )
     if stale:
         raise CourseError(f"{stale} stale entries in modules/mutants; take them out")
     return results
 
 
-def examine(project: Project, module: Module, count: int | None = None, seed: int = 0, jobs: int = 2,
-            progress: TextIO | None = None) -> Result:
+def examine(
+    project: Project,
+    module: Module,
+    count: int | None = None,
+    seed: int = 0,
+    jobs: int = 2,
+    progress: TextIO | None = None,
+) -> Result:
     """Run the mutants of one module without judging them: the result says what was noticed.
 
     Arguments are those of :func:`run`. With a ``count`` stale entries are not looked for.
@@ -140,8 +159,11 @@ def examine(project: Project, module: Module, count: int | None = None, seed: in
         cpu = _check_reference(module, workers[0], cells)
         outcomes = _outcomes(module, workers, cells, chosen, cpu, progress)
     result = Result(module, outcomes)
-    result.unexplained = [o.mutant for o in outcomes if o.noticed_by is None
-                          and not any(e.explains(o.mutant) for e in equivalents)]
+    result.unexplained = [
+        o.mutant
+        for o in outcomes
+        if o.noticed_by is None and not any(e.explains(o.mutant) for e in equivalents)
+    ]
     if count is None:
         result.stale = list(_stale(equivalents, outcomes))
     return result
@@ -161,12 +183,18 @@ def _solution_cells(notebook: NotebookNode) -> list[NotebookNode]:
 def _cells(notebook: NotebookNode) -> list[dict[str, Any]]:
     """The cells that grading runs: code that does not only demonstrate."""
     return [
-        {"id": grade_id(cell) or cell.id, "source": cell.source, "graded": is_graded(cell) and not is_solution(cell)}
-        for cell in notebook.cells if cell.cell_type == "code" and not has_tag(cell, "demo")
+        {
+            "id": grade_id(cell) or cell.id,
+            "source": cell.source,
+            "graded": is_graded(cell) and not is_solution(cell),
+        }
+        for cell in notebook.cells
+        if cell.cell_type == "code" and not has_tag(cell, "demo")
     ]
 
 
 # ---------------------------------------------------------------------- the list of equivalents
+
 
 def read_equivalents(project: Project, module: Module) -> list[Equivalent]:
     """The entries of ``modules/mutants/NN_name.toml``; none where there is no such file.
@@ -188,8 +216,10 @@ def read_equivalents(project: Project, module: Module) -> list[Equivalent]:
         wrong = sorted((required - entry.keys()) | (entry.keys() - required - optional))
         empty = sorted(key for key, value in entry.items() if not isinstance(value, str) or not value.strip())
         if wrong or empty:
-            raise CourseError(f"{where}: entry {number}: missing, unknown or empty: {', '.join(wrong + empty)}; an "
-                              "entry has cell, original, mutated, reason, and block where two functions share a line")
+            raise CourseError(
+                f"{where}: entry {number}: missing, unknown or empty: {', '.join(wrong + empty)}; an "
+                "entry has cell, original, mutated, reason, and block where two functions share a line"
+            )
         entries.append(Equivalent(**entry))
     unknown = sorted(document.keys() - {"equivalent"})
     if unknown:
@@ -209,19 +239,35 @@ def _stale(equivalents: list[Equivalent], outcomes: list[Outcome]) -> Iterator[s
 
 # ---------------------------------------------------------------------- running
 
+
 class _Worker:
     """One process of :mod:`tinytorch.course.mutant_worker`."""
 
     def __init__(self, project: Project, folder: str):
         # One thread each, no windows, and the same order of sets in every run.
-        environment = dict(os.environ, PYTHONPATH=str(project.root), PYTHONHASHSEED="0", MPLBACKEND="Agg",
-                           OMP_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1", MKL_NUM_THREADS="1")
+        environment = dict(
+            os.environ,
+            PYTHONPATH=str(project.root),
+            PYTHONHASHSEED="0",
+            MPLBACKEND="Agg",
+            OMP_NUM_THREADS="1",
+            OPENBLAS_NUM_THREADS="1",
+            MKL_NUM_THREADS="1",
+        )
         script = Path(__file__).with_name("mutant_worker.py")
-        self.process = subprocess.Popen([sys.executable, "-P", str(script)], stdin=subprocess.PIPE,
-                                        stdout=subprocess.PIPE, env=environment, cwd=folder, text=True,
-                                        encoding="utf-8")
+        self.process = subprocess.Popen(
+            [sys.executable, "-P", str(script)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            env=environment,
+            cwd=folder,
+            text=True,
+            encoding="utf-8",
+        )
 
-    def answers(self, cells: list[dict[str, Any]], changed: int, sources: list[str], cpu: float) -> Iterator[dict]:
+    def answers(
+        self, cells: list[dict[str, Any]], changed: int, sources: list[str], cpu: float
+    ) -> Iterator[dict]:
         """One answer for each of ``sources``, put in place of cell ``changed``."""
         job = {"cells": cells, "changed": changed, "sources": sources, "cpu": cpu}
         try:
@@ -262,12 +308,20 @@ def _check_reference(module: Module, worker: _Worker, cells: list[dict[str, Any]
     [answer] = worker.answers(cells, 0, [cells[0]["source"]], 60.0)
     if answer["noticed_by"] is not None:
         where = answer["noticed_by"] or "the notebook"
-        raise CourseError(f"{module.name}: the reference fails its own test: {where}: {answer['how']}; mend that first")
+        raise CourseError(
+            f"{module.name}: the reference fails its own test: {where}: {answer['how']}; mend that first"
+        )
     return MINIMUM_CPU_SECONDS + 10 * answer["cpu"]
 
 
-def _outcomes(module: Module, workers: list[_Worker], cells: list[dict[str, Any]], mutants: list[Mutant], cpu: float,
-              progress: TextIO | None) -> list[Outcome]:
+def _outcomes(
+    module: Module,
+    workers: list[_Worker],
+    cells: list[dict[str, Any]],
+    mutants: list[Mutant],
+    cpu: float,
+    progress: TextIO | None,
+) -> list[Outcome]:
     """Share the mutants out among the workers in chunks that change the same cell; order as given."""
     chunks: queue.SimpleQueue[list[int]] = queue.SimpleQueue()
     for chunk in _chunks(mutants):
@@ -325,7 +379,7 @@ def _outcome(mutant: Mutant, answer: dict[str, Any]) -> Outcome:
 
 
 class _ProgressLine:
-    """``08_optimizers: mutants 240 of 1210, 3 survive``: rewritten in a terminal, a line each tenth in a log."""
+    """``08_optimizers: mutants 240 of 1210, 3 survive``: rewritten in a terminal, else ten lines."""
 
     def __init__(self, title: str, total: int, stream: TextIO | None):
         self.title, self.total, self.stream = title, total, stream
@@ -351,14 +405,17 @@ class _ProgressLine:
 
 # ---------------------------------------------------------------------- the report
 
+
 def report(project: Project, result: Result, out: TextIO) -> None:
     """Print a table by solution cell, then every unexplained survivor as a diff and every stale entry."""
     lines = _source_lines(result.module)
     out.write("\n".join(_table(result)) + "\n")
     for mutant in result.unexplained:
         where = f"{project.relative(result.module.source)}:{lines[mutant.cell] + mutant.line}"
-        out.write(f"\nsurvives: {where}: {mutant.cell}, {mutant.block} ({mutant.kind})\n"
-                  f"  - {mutant.original}\n  + {mutant.mutated}\n")
+        out.write(
+            f"\nsurvives: {where}: {mutant.cell}, {mutant.block} ({mutant.kind})\n"
+            f"  - {mutant.original}\n  + {mutant.mutated}\n"
+        )
     for stale in result.stale:
         out.write(f"\nstale entry in modules/mutants/{result.module.name}.toml: {stale}\n")
     out.flush()
@@ -372,7 +429,8 @@ def _source_lines(module: Module) -> dict[str, int]:
 
 def _table(result: Result) -> Iterator[str]:
     width = max([len("solution cell"), *(len(outcome.mutant.cell) for outcome in result.outcomes)])
-    head = f"{'solution cell':{width}}  {'mutants':>7}  {'noticed':>7}  {'equivalent':>10}  {'survive':>7}  noticed by"
+    numbers = f"{'mutants':>7}  {'noticed':>7}  {'equivalent':>10}  {'survive':>7}"
+    head = f"{'solution cell':{width}}  {numbers}  noticed by"
     yield f"{result.module.name}: mutants of the reference that the graded cells notice"
     yield head
     yield "-" * len(head)
@@ -388,5 +446,7 @@ def _row(name: str, outcomes: list[Outcome], result: Result, width: int, tests: 
     survive = sum(1 for outcome in outcomes if outcome.mutant in result.unexplained)
     by = ", ".join(f"{test} {number}" for test, number in noticed.most_common())
     share = f"{100 * found / max(1, total - (total - found - survive)):.1f} % of those that can be noticed"
-    return (f"{name:{width}}  {total:>7}  {found:>7}  {total - found - survive:>10}  {survive:>7}  "
-            f"{by if tests else share}")
+    return (
+        f"{name:{width}}  {total:>7}  {found:>7}  {total - found - survive:>10}  {survive:>7}  "
+        f"{by if tests else share}"
+    )

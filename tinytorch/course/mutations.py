@@ -1,9 +1,9 @@
 """Small mistakes, one at a time: what a reference answer looks like with one thing wrong in it.
 
-This half of ``make mutants`` only reads and writes source text; :mod:`tinytorch.course.mutants` runs the result.
-The changes are the classical operators of mutation testing (DeMillo, Lipton and Sayward, "Hints on Test Data
-Selection", 1978), chosen after the mistakes students make in numerical code: a sign, an operator, a constant,
-a neighbouring name or key, a forgotten line, swapped arguments.
+This half of ``make mutants`` only reads and writes source text; :mod:`tinytorch.course.mutants` runs the
+result. The changes are the classical operators of mutation testing (DeMillo, Lipton and Sayward, "Hints on
+Test Data Selection", 1978), chosen after the mistakes students make in numerical code: a sign, an operator,
+a constant, a neighbouring name or key, a forgotten line, swapped arguments.
 """
 
 from __future__ import annotations
@@ -19,26 +19,95 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 _OPERATORS: dict[type[ast.AST], str] = {
-    ast.Add: "+", ast.Sub: "-", ast.Mult: "*", ast.Div: "/", ast.FloorDiv: "//", ast.Mod: "%", ast.Pow: "**",
-    ast.MatMult: "@", ast.BitAnd: "&", ast.BitOr: "|", ast.BitXor: "^", ast.LShift: "<<", ast.RShift: ">>",
-    ast.Lt: "<", ast.LtE: "<=", ast.Gt: ">", ast.GtE: ">=", ast.Eq: "==", ast.NotEq: "!=",
-    ast.Is: "is", ast.IsNot: "is not", ast.In: "in", ast.NotIn: "not in", ast.And: "and", ast.Or: "or",
+    ast.Add: "+",
+    ast.Sub: "-",
+    ast.Mult: "*",
+    ast.Div: "/",
+    ast.FloorDiv: "//",
+    ast.Mod: "%",
+    ast.Pow: "**",
+    ast.MatMult: "@",
+    ast.BitAnd: "&",
+    ast.BitOr: "|",
+    ast.BitXor: "^",
+    ast.LShift: "<<",
+    ast.RShift: ">>",
+    ast.Lt: "<",
+    ast.LtE: "<=",
+    ast.Gt: ">",
+    ast.GtE: ">=",
+    ast.Eq: "==",
+    ast.NotEq: "!=",
+    ast.Is: "is",
+    ast.IsNot: "is not",
+    ast.In: "in",
+    ast.NotIn: "not in",
+    ast.And: "and",
+    ast.Or: "or",
 }
 _SWAPS: dict[str, tuple[str, ...]] = {
-    "+": ("-", "*"), "-": ("+", "*"), "*": ("/", "+"), "/": ("*", "-"), "//": ("/", "*"), "%": ("//",),
-    "**": ("*",), "@": ("*",), "&": ("|",), "|": ("&",), "^": ("&",), "<<": (">>",), ">>": ("<<",),
-    "<": ("<=", ">="), "<=": ("<", ">"), ">": (">=", "<="), ">=": (">", "<"), "==": ("!=",), "!=": ("==",),
-    "is": ("is not",), "is not": ("is",), "in": ("not in",), "not in": ("in",), "and": ("or",), "or": ("and",),
+    "+": ("-", "*"),
+    "-": ("+", "*"),
+    "*": ("/", "+"),
+    "/": ("*", "-"),
+    "//": ("/", "*"),
+    "%": ("//",),
+    "**": ("*",),
+    "@": ("*",),
+    "&": ("|",),
+    "|": ("&",),
+    "^": ("&",),
+    "<<": (">>",),
+    ">>": ("<<",),
+    "<": ("<=", ">="),
+    "<=": ("<", ">"),
+    ">": (">=", "<="),
+    ">=": (">", "<"),
+    "==": ("!=",),
+    "!=": ("==",),
+    "is": ("is not",),
+    "is not": ("is",),
+    "in": ("not in",),
+    "not in": ("in",),
+    "and": ("or",),
+    "or": ("and",),
 }
 # Functions with a neighbour that is called the same way.
 _SIBLINGS = {
-    "sum": "mean", "mean": "sum", "max": "min", "min": "max", "maximum": "minimum", "minimum": "maximum",
-    "zeros": "ones", "ones": "zeros", "zeros_like": "ones_like", "ones_like": "zeros_like", "any": "all",
-    "all": "any", "exp": "log", "log": "exp", "sqrt": "square", "square": "sqrt", "add": "subtract",
-    "subtract": "add", "multiply": "divide", "divide": "multiply", "append": "remove",
+    "sum": "mean",
+    "mean": "sum",
+    "max": "min",
+    "min": "max",
+    "maximum": "minimum",
+    "minimum": "maximum",
+    "zeros": "ones",
+    "ones": "zeros",
+    "zeros_like": "ones_like",
+    "ones_like": "zeros_like",
+    "any": "all",
+    "all": "any",
+    "exp": "log",
+    "log": "exp",
+    "sqrt": "square",
+    "square": "sqrt",
+    "add": "subtract",
+    "subtract": "add",
+    "multiply": "divide",
+    "divide": "multiply",
+    "append": "remove",
 }
 # Swapping their arguments changes nothing.
-_SYMMETRIC = {"max", "min", "maximum", "minimum", "add", "multiply", "array_equal", "logical_and", "logical_or"}
+_SYMMETRIC = {
+    "max",
+    "min",
+    "maximum",
+    "minimum",
+    "add",
+    "multiply",
+    "array_equal",
+    "logical_and",
+    "logical_or",
+}
 # Strings in other places are texts for people; these calls take a string as a key.
 _KEYED_CALLS = {"get", "setdefault", "pop", "getattr", "setattr", "hasattr", "delattr"}
 
@@ -68,7 +137,7 @@ class Mutant:
 
 @dataclass(frozen=True)
 class _Edit:
-    """Bytes ``start`` to ``end`` become ``text``; ``whole`` is the expression that must still be one expression."""
+    """Bytes ``start`` to ``end`` become ``text``; ``whole`` is the expression that must stay one."""
 
     kind: str
     start: int
@@ -106,7 +175,9 @@ def mutants_of(cell: NotebookNode) -> list[Mutant]:
                 continue
             seen.add(parsed)
             line, original, mutated = _changed_lines(source, changed)
-            found.append(Mutant(grade_id(cell) or "", block.qualname, edit.kind, line, original, mutated, changed))
+            found.append(
+                Mutant(grade_id(cell) or "", block.qualname, edit.kind, line, original, mutated, changed)
+            )
     return found
 
 
@@ -122,10 +193,12 @@ def _changed_lines(source: str, changed: str) -> tuple[int, str, str]:
     before, after = source.split("\n"), changed.split("\n")
     first = next(n for n, (old, new) in enumerate(zip(before, after)) if old != new)
     same = 0
-    while (same < min(len(before), len(after)) - first - 1
-           and before[len(before) - 1 - same] == after[len(after) - 1 - same]):
+    while (
+        same < min(len(before), len(after)) - first - 1
+        and before[len(before) - 1 - same] == after[len(after) - 1 - same]
+    ):
         same += 1
-    return first, _joined(before[first:len(before) - same]), _joined(after[first:len(after) - same])
+    return first, _joined(before[first : len(before) - same]), _joined(after[first : len(after) - same])
 
 
 def _joined(lines: list[str]) -> str:
@@ -142,8 +215,10 @@ class _Text:
             self.starts.append(self.starts[-1] + len(line) + 1)
 
     def span(self, node: ast.AST) -> tuple[int, int]:
-        return (self.starts[node.lineno - 1] + node.col_offset,
-                self.starts[node.end_lineno - 1] + node.end_col_offset)
+        return (
+            self.starts[node.lineno - 1] + node.col_offset,
+            self.starts[node.end_lineno - 1] + node.end_col_offset,
+        )
 
     def of(self, node: ast.AST) -> str:
         start, end = self.span(node)
@@ -155,16 +230,16 @@ class _Text:
         return start, self.bytes[start:end].decode("utf-8")
 
     def apply(self, edit: _Edit) -> str:
-        return (self.bytes[:edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end:]).decode("utf-8")
+        return (self.bytes[: edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end :]).decode("utf-8")
 
     def changed(self, edit: _Edit) -> tuple[str, str | None]:
-        """The changed source and its tree; with brackets around the changed expression where it would bind otherwise."""
+        """The changed source and its tree; in brackets where the changed expression would bind otherwise."""
         plain = self.apply(edit)
         parsed = _parsed(plain)
         if edit.whole is None:
             return plain, parsed
         start, end = edit.whole
-        inner = self.bytes[start:edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end:end]
+        inner = self.bytes[start : edit.start] + edit.text.encode("utf-8") + self.bytes[edit.end : end]
         bracketed = self.apply(_Edit(edit.kind, start, end, f"({inner.decode('utf-8')})"))
         meant = _parsed(bracketed)
         return (plain, parsed) if parsed == meant else (bracketed, meant)
@@ -182,8 +257,11 @@ class _Block:
         self.dictionaries = {id(node.value) for node in ast.walk(tree) if _has_text_key(node)}
 
         # In "x in (a, b)" the order says nothing.
-        self.collections = {id(node.comparators[-1]) for node in ast.walk(tree)
-                            if isinstance(node, ast.Compare) and isinstance(node.ops[-1], (ast.In, ast.NotIn))}
+        self.collections = {
+            id(node.comparators[-1])
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Compare) and isinstance(node.ops[-1], (ast.In, ast.NotIn))
+        }
 
     def edits(self) -> Iterator[_Edit]:
         for node, functions in self._nodes(self.tree, ()):
@@ -192,7 +270,9 @@ class _Block:
                 if rule is not None:
                     yield from rule(node, functions)
 
-    def _nodes(self, node: ast.AST, functions: tuple[ast.AST, ...]) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
+    def _nodes(
+        self, node: ast.AST, functions: tuple[ast.AST, ...]
+    ) -> Iterator[tuple[ast.AST, tuple[ast.AST, ...]]]:
         """Nodes inside the block in source order, with the functions around each, outermost first.
 
         Annotations, texts for people (f-strings, what is raised, messages of assertions) stay as they are.
@@ -238,7 +318,9 @@ class _Block:
     # ------------------------------------------------------------------ statements
 
     def _on_stmt(self, node: ast.stmt, functions) -> Iterator[_Edit]:
-        if isinstance(node, (ast.Pass, ast.FunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal)) or _is_text(node):
+        if isinstance(node, (ast.Pass, ast.FunctionDef, ast.ClassDef, ast.Global, ast.Nonlocal)) or _is_text(
+            node
+        ):
             return
         yield self._replace("statement dropped", node, "pass")
 
@@ -275,7 +357,7 @@ class _Block:
     def _on_augassign(self, node: ast.AugAssign, functions) -> Iterator[_Edit]:
         operator = _OPERATORS[type(node.op)]
         begin, gap = self.text.between(node.target, node.value)
-        start = begin + len(gap[:gap.find(f"{operator}=")].encode("utf-8"))
+        start = begin + len(gap[: gap.find(f"{operator}=")].encode("utf-8"))
         for other in (*(f"{swap}=" for swap in _SWAPS[operator]), "="):
             yield _Edit("assignment", start, start + len(operator) + 1, other)
 
@@ -336,14 +418,18 @@ class _Block:
         name = node.func.attr if isinstance(node.func, ast.Attribute) else getattr(node.func, "id", "")
         if name not in _SYMMETRIC:
             yield from self._neighbours("arguments", node.args)
-        if len(node.args) == 1 and not node.keywords and not isinstance(node.args[0], (ast.Starred, ast.GeneratorExp)):
+        if (
+            len(node.args) == 1
+            and not node.keywords
+            and not isinstance(node.args[0], (ast.Starred, ast.GeneratorExp))
+        ):
             yield self._replace("call dropped", node, self.text.of(node.args[0]))
         if not node.args and not node.keywords and isinstance(node.func, ast.Attribute):
             yield self._replace("call dropped", node, self.text.of(node.func.value))
         for keyword in node.keywords:
             yield from self._without_keyword(node, keyword)
         if name in _SIBLINGS:
-            start, end = self.text.span(node.func)
+            end = self.text.span(node.func)[1]
             yield _Edit("function", end - len(name), end, _SIBLINGS[name])
         if name in _KEYED_CALLS:
             for argument in node.args[:2]:
@@ -393,8 +479,11 @@ def _is_text(node: ast.stmt) -> bool:
 
 def _has_text_key(node: ast.AST) -> bool:
     """A subscript with a string: ``state["first_moment"]``."""
-    return (isinstance(node, ast.Subscript) and isinstance(node.slice, ast.Constant)
-            and isinstance(node.slice.value, str))
+    return (
+        isinstance(node, ast.Subscript)
+        and isinstance(node.slice, ast.Constant)
+        and isinstance(node.slice.value, str)
+    )
 
 
 def _other_constants(value: object) -> list[object]:
@@ -408,12 +497,17 @@ def _other_constants(value: object) -> list[object]:
 
 
 def _local_names(functions: tuple[ast.AST, ...]) -> list[str]:
-    """Arguments and assigned names of the functions around a node, in order of appearance, without ``self``."""
+    """Arguments and assigned names of the functions around a node, in order, without ``self``."""
     names: dict[str, None] = {}
     for function in functions:
         arguments = function.args
-        for argument in (*arguments.posonlyargs, *arguments.args, *arguments.kwonlyargs, arguments.vararg,
-                         arguments.kwarg):
+        for argument in (
+            *arguments.posonlyargs,
+            *arguments.args,
+            *arguments.kwonlyargs,
+            arguments.vararg,
+            arguments.kwarg,
+        ):
             if argument is not None:
                 names[argument.arg] = None
         body = function.body if isinstance(function.body, list) else [function.body]
@@ -435,4 +529,6 @@ def _vocabulary(tree: ast.Module) -> tuple[dict[str, list[str]], dict[str | None
         if _has_text_key(node):
             keys.setdefault(ast.unparse(node.value), {})[node.slice.value] = None
             keys[None][node.slice.value] = None
-    return {base: list(names) for base, names in attributes.items()}, {base: list(k) for base, k in keys.items()}
+    return {base: list(names) for base, names in attributes.items()}, {
+        base: list(k) for base, k in keys.items()
+    }

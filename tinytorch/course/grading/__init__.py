@@ -8,9 +8,9 @@ The way of a submission, one module a step, each with plain data in between::
     score     THE place that gives points     -> CellScore, one for each graded cell
     record    THE place that writes           -> gradebook, autograded/, feedback/, CSV
 
-:mod:`~tinytorch.course.grading.cycle` joins them, :mod:`~tinytorch.course.grading.publish` hands the result out.
-Gradebook and folders are nbgrader's own, so formgrader and ``nbgrader autograde``, ``generate_feedback`` and
-``export`` go on working on the same tree.
+:mod:`~tinytorch.course.grading.cycle` joins them, :mod:`~tinytorch.course.grading.publish` hands the result
+out. Gradebook and folders are nbgrader's own, so formgrader and ``nbgrader autograde``,
+``generate_feedback`` and ``export`` go on working on the same tree.
 """
 
 from __future__ import annotations
@@ -25,8 +25,13 @@ if TYPE_CHECKING:
     from tinytorch.course.grading.record import Row
 
 
-def autograde(project: Project, modules: list[Module], student: str | None = None, force: bool = False,
-              out: TextIO | None = None) -> Report:
+def autograde(
+    project: Project,
+    modules: list[Module],
+    student: str | None = None,
+    force: bool = False,
+    out: TextIO | None = None,
+) -> Report:
     """Grade the submissions of ``modules``, print the table, fail if anything was unusual.
 
     Args:
@@ -44,7 +49,9 @@ def autograde(project: Project, modules: list[Module], student: str | None = Non
     return run(project, modules, student, force, out)
 
 
-def feedback(project: Project, modules: list[Module], student: str | None = None, out: TextIO | None = None) -> list[Path]:
+def feedback(
+    project: Project, modules: list[Module], student: str | None = None, out: TextIO | None = None
+) -> list[Path]:
     """Write a page for each graded submission, with nbgrader's own generator, into ``modules/feedback``.
 
     Args:
@@ -64,7 +71,9 @@ def feedback(project: Project, modules: list[Module], student: str | None = None
     return write_feedback(project, modules, student, out)
 
 
-def grades(project: Project, modules: list[Module], csv: Path | None = None, out: TextIO | None = None) -> list[Row]:
+def grades(
+    project: Project, modules: list[Module], csv: Path | None = None, out: TextIO | None = None
+) -> list[Row]:
     """Print the grades of ``modules`` and write them as CSV.
 
     Args:

@@ -12,7 +12,14 @@ from typing import TYPE_CHECKING, TextIO
 from tinytorch.course.grading import collect
 from tinytorch.course.grading.execute import execute
 from tinytorch.course.grading.record import (
-    Graded, Row, check_assignment, digest, is_graded_already, number, record, rows,
+    Graded,
+    Row,
+    check_assignment,
+    digest,
+    is_graded_already,
+    number,
+    record,
+    rows,
 )
 from tinytorch.course.grading.restore import restore
 from tinytorch.course.grading.score import nothing, score
@@ -45,8 +52,13 @@ class Report:
         return sum(1 for row in self.rows if row.notes) + len(self.strays)
 
 
-def run(project: Project, modules: list[Module], student: str | None = None, force: bool = False,
-        out: TextIO | None = None) -> Report:
+def run(
+    project: Project,
+    modules: list[Module],
+    student: str | None = None,
+    force: bool = False,
+    out: TextIO | None = None,
+) -> Report:
     """See :func:`tinytorch.course.grading.autograde`."""
     out = out or sys.stdout
     report = grade(CourseTree.of(project), modules, student, force, out)
@@ -61,13 +73,20 @@ def run(project: Project, modules: list[Module], student: str | None = None, for
 
 def tables(found: list[Row]) -> str:
     """A table for each assignment among ``found``."""
-    parts = [table([row for row in found if row.assignment == name])
-             for name in dict.fromkeys(row.assignment for row in found)]
+    parts = [
+        table([row for row in found if row.assignment == name])
+        for name in dict.fromkeys(row.assignment for row in found)
+    ]
     return "".join(f"\n{part}" for part in parts)
 
 
-def grade(tree: CourseTree, modules: list[Module], student: str | None = None, force: bool = False,
-          progress: TextIO | None = None) -> Report:
+def grade(
+    tree: CourseTree,
+    modules: list[Module],
+    student: str | None = None,
+    force: bool = False,
+    progress: TextIO | None = None,
+) -> Report:
     """Grade the submissions of ``modules`` in ``tree``; a line on ``progress`` for each.
 
     Returns:
@@ -85,8 +104,9 @@ def grade(tree: CourseTree, modules: list[Module], student: str | None = None, f
     return report
 
 
-def _grade_module(tree: CourseTree, module: Module, names: list[str], force: bool,
-                  progress: TextIO | None) -> list[Row]:
+def _grade_module(
+    tree: CourseTree, module: Module, names: list[str], force: bool, progress: TextIO | None
+) -> list[Row]:
     import nbformat
 
     path = tree.released(module)
@@ -138,7 +158,9 @@ def _grade(tree: CourseTree, module: Module, student: str, released: NotebookNod
     execution = execute(tree.project, restored.notebook, restored.demos)
     scores = score(execution.notebook)
     notes = (*restored.notes, *execution.notes, *(cell.note for cell in scores if cell.note))
-    return Graded(submission, tuple(scores), execution.notebook, notes, time.perf_counter() - start, fingerprint)
+    return Graded(
+        submission, tuple(scores), execution.notebook, notes, time.perf_counter() - start, fingerprint
+    )
 
 
 def _say(progress: TextIO | None, module: Module, graded: Graded, done: int, total: int) -> None:
@@ -153,5 +175,7 @@ def _say(progress: TextIO | None, module: Module, graded: Graded, done: int, tot
         maximum = sum(cell.maximum for cell in graded.scores)
         text = f"{number(points):>5} of {number(maximum)}  {graded.seconds:4.1f} s"
         text += "  *" if graded.notes else ""
-    progress.write(f"{module.name}  {done:>{len(str(total))}}/{total}  {graded.submission.student:<20}  {text}\n")
+    progress.write(
+        f"{module.name}  {done:>{len(str(total))}}/{total}  {graded.submission.student:<20}  {text}\n"
+    )
     progress.flush()

@@ -1,8 +1,8 @@
 """THE one place that executes a submission.
 
-Today: a kernel of its own for each, as this user, in an empty scratch folder. Whoever makes this a sandbox keeps
-:func:`execute` as it is: a notebook in, the same notebook with outputs out, and nothing raised whatever the
-student's code does.
+Today: a kernel of its own for each, as this user, in an empty scratch folder. Whoever makes this a sandbox
+keeps :func:`execute` as it is: a notebook in, the same notebook with outputs out, and nothing raised
+whatever the student's code does.
 """
 
 from __future__ import annotations
@@ -42,7 +42,10 @@ class Execution:
 
 
 def execute(
-    project: Project, notebook: NotebookNode, leave_out: frozenset[int] = frozenset(), cell_seconds: int = CELL_SECONDS
+    project: Project,
+    notebook: NotebookNode,
+    leave_out: frozenset[int] = frozenset(),
+    cell_seconds: int = CELL_SECONDS,
 ) -> Execution:
     """Run every code cell from top to bottom, errors or not.
 
@@ -74,14 +77,18 @@ def execute(
     return Execution(notebook, tuple(notes), time.perf_counter() - start)
 
 
-def _client(notebook: NotebookNode, leave_out: frozenset[int], cell_seconds: int, scratch: str, notes: list[str]) -> Any:
+def _client(
+    notebook: NotebookNode, leave_out: frozenset[int], cell_seconds: int, scratch: str, notes: list[str]
+) -> Any:
     """nbclient's runner, which leaves cells out and turns a time-out into an error of that cell."""
     from nbclient import NotebookClient
 
     class Runner(NotebookClient):
         at: int | None = None
 
-        async def async_execute_cell(self, cell: NotebookNode, cell_index: int, **options: Any) -> NotebookNode:
+        async def async_execute_cell(
+            self, cell: NotebookNode, cell_index: int, **options: Any
+        ) -> NotebookNode:
             if cell_index in leave_out:
                 return cell
             self.at = cell_index
@@ -94,16 +101,28 @@ def _client(notebook: NotebookNode, leave_out: frozenset[int], cell_seconds: int
             return
         if content["ename"] == TIMEOUT:
             notes.append(f"{cell_name(cell, cell_index)} ran longer than {cell_seconds} s")
-        # An error nobody printed: the code took over the kernel's way of showing errors, or caught the interrupt.
+        # An error nobody printed: the code took over the kernel's way of showing errors, or caught the
+        # interrupt.
         if not any(output.output_type == "error" for output in cell.outputs):
             cell.outputs.append(_error(content["ename"], content["evalue"]))
 
     runner = Runner(
-        notebook, timeout=cell_seconds, kernel_name="python3", allow_errors=True, interrupt_on_timeout=True,
-        error_on_timeout={"ename": TIMEOUT, "evalue": f"this cell ran longer than {cell_seconds} s",
-                          "traceback": [], "status": "error"},
-        raise_on_iopub_timeout=True, record_timing=False, resources={"metadata": {"path": scratch}},
-        log=quiet_log(), on_cell_executed=executed,
+        notebook,
+        timeout=cell_seconds,
+        kernel_name="python3",
+        allow_errors=True,
+        interrupt_on_timeout=True,
+        error_on_timeout={
+            "ename": TIMEOUT,
+            "evalue": f"this cell ran longer than {cell_seconds} s",
+            "traceback": [],
+            "status": "error",
+        },
+        raise_on_iopub_timeout=True,
+        record_timing=False,
+        resources={"metadata": {"path": scratch}},
+        log=quiet_log(),
+        on_cell_executed=executed,
         extra_arguments=["--log-level=CRITICAL", "--HistoryManager.hist_file=:memory:"],
     )
     runner.reached = set()

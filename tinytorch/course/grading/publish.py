@@ -1,4 +1,4 @@
-"""``make feedback`` and ``make grades``: what goes back to students, and what goes into the office's spreadsheet."""
+"""``make feedback`` and ``make grades``: pages for students and a CSV for the office."""
 
 from __future__ import annotations
 
@@ -14,13 +14,18 @@ from tinytorch.course.grading.tree import CourseTree, quiet_log
 from tinytorch.course.project import CourseError, Module, Project
 
 
-def write_feedback(project: Project, modules: list[Module], student: str | None, out: TextIO | None) -> list[Path]:
+def write_feedback(
+    project: Project, modules: list[Module], student: str | None, out: TextIO | None
+) -> list[Path]:
     """See :func:`tinytorch.course.grading.feedback`."""
     out = out or sys.stdout
     tree = CourseTree.of(project)
     graded = [
-        (module, row.student) for module in modules for row in rows(tree, module)
-        if student in (None, row.student) and (tree.autograded(row.student, module) / module.notebook.name).is_file()
+        (module, row.student)
+        for module in modules
+        for row in rows(tree, module)
+        if student in (None, row.student)
+        and (tree.autograded(row.student, module) / module.notebook.name).is_file()
     ]
     if not graded:
         raise CourseError("nothing has been graded yet; run `make autograde` first")
@@ -33,7 +38,9 @@ def write_feedback(project: Project, modules: list[Module], student: str | None,
         if reason:
             failed.append(f"{name} {module.name}: {reason}")
     if failed:
-        raise CourseError(f"no feedback for {failed[0]}" + (f", and {len(failed) - 1} more" if failed[1:] else ""))
+        raise CourseError(
+            f"no feedback for {failed[0]}" + (f", and {len(failed) - 1} more" if failed[1:] else "")
+        )
     return [tree.feedback(name, module) for module, name in graded]
 
 
@@ -48,7 +55,8 @@ def _page(tree: CourseTree, module: Module, student: str) -> str | None:
     try:
         GenerateFeedback(coursedir=directory, config=tree.config(), log=quiet_log(), force=True).start()
     except (NbGraderException, SystemExit) as error:
-        return f"nbgrader could not make the page: {str(error).splitlines()[0] if str(error) else 'no reason given'}"
+        reason = str(error).splitlines()[0] if str(error) else "no reason given"
+        return f"nbgrader could not make the page: {reason}"
     return None
 
 
@@ -72,8 +80,12 @@ def write_grades(project: Project, modules: list[Module], to: Path | None, out: 
 
 
 def _with_problem(tree: CourseTree, module: Module, row: Row) -> Row:
-    """A submission that cannot be read leaves no notebook to keep notes in; say again what is wrong with it."""
+    """A submission that cannot be read leaves no notebook with notes; say again what is wrong."""
     if row.notes or not tree.submission(row.student, module).is_dir():
         return row
     problem = collect.read(tree, module, row.student).problem
-    return row if problem is None else Row(row.student, row.assignment, row.points, row.maxima, row.penalty, (problem,))
+    return (
+        row
+        if problem is None
+        else Row(row.student, row.assignment, row.points, row.maxima, row.penalty, (problem,))
+    )

@@ -1,8 +1,8 @@
 """THE one place that writes: gradebook, ``autograded/``, ``feedback/`` and the CSV.
 
-All through nbgrader's own tables, so that every other nbgrader command reads what stands there. A grading replaces
-every automatic score of the submission, also those of cells it says nothing about; what people entered by hand
-(scores, comments, extra credit) stays.
+All through nbgrader's own tables, so that every other nbgrader command reads what stands there. A grading
+replaces every automatic score of the submission, also those of cells it says nothing about; what people
+entered by hand (scores, comments, extra credit) stays.
 """
 
 from __future__ import annotations
@@ -110,7 +110,8 @@ def _own_metadata(path: Path) -> dict:
 def register(tree: CourseTree, module: Module) -> None:
     """Tell the tree's gradebook of an assignment, from its release.
 
-    The gradebook of the course learns of it when the release is made; the one of the examples learns of it here.
+    The gradebook of the course learns of it when the release is made; the one of the examples learns of it
+    here.
     """
     import nbformat
     from nbgrader.preprocessors import SaveCells
@@ -136,7 +137,11 @@ def check_assignment(tree: CourseTree, module: Module, released: NotebookNode) -
         except MissingEntry:
             raise CourseError(f"the gradebook does not know {module.name}; {remedy}") from None
         known = {cell.name: float(cell.max_score) for cell in (*notebook.grade_cells, *notebook.task_cells)}
-    wanted = {grade_id(cell): float(cell.metadata["nbgrader"]["points"]) for cell in released.cells if is_graded(cell)}
+    wanted = {
+        grade_id(cell): float(cell.metadata["nbgrader"]["points"])
+        for cell in released.cells
+        if is_graded(cell)
+    }
     if known != wanted:
         cells = sorted({name for name, _ in known.items() ^ wanted.items()})
         raise CourseError(f"{module.name}: gradebook and release differ in {', '.join(cells)}; {remedy}")
@@ -162,10 +167,12 @@ def _write_scores(gradebook: Gradebook, graded: Graded) -> None:
     gradebook.update_or_create_student(submission.student)
     with contextlib.suppress(ValueError, OverflowError):
         gradebook.update_or_create_submission(
-            submission.module.name, submission.student, timestamp=submission.timestamp)
+            submission.module.name, submission.student, timestamp=submission.timestamp
+        )
     gradebook.update_or_create_submission(submission.module.name, submission.student)
     notebook = gradebook.find_submission_notebook(
-        submission.module.notebook.stem, submission.module.name, submission.student)
+        submission.module.notebook.stem, submission.module.name, submission.student
+    )
     scores = {cell.grade_id: cell.points for cell in graded.scores}
     notebook.late_submission_penalty = None
     for grade in notebook.grades:
@@ -180,7 +187,8 @@ def _write_comments(notebook: SubmittedNotebook, executed: NotebookNode | None) 
     from nbgrader.utils import compute_checksum
 
     blank = {
-        grade_id(cell) for cell in (executed.cells if executed else [])
+        grade_id(cell)
+        for cell in (executed.cells if executed else [])
         if is_solution(cell) and cell.metadata["nbgrader"].get("checksum") == compute_checksum(cell)
     }
     for comment in notebook.comments:
@@ -188,8 +196,14 @@ def _write_comments(notebook: SubmittedNotebook, executed: NotebookNode | None) 
 
 
 def _resources(tree: CourseTree, module: Module, student: str = "") -> dict:
-    return {"nbgrader": {"notebook": module.notebook.stem, "assignment": module.name, "student": student,
-                         "db_url": tree.directory().db_url}}
+    return {
+        "nbgrader": {
+            "notebook": module.notebook.stem,
+            "assignment": module.name,
+            "student": student,
+            "db_url": tree.directory().db_url,
+        }
+    }
 
 
 def _assign_penalty(tree: CourseTree, submission: Submission, notebook: NotebookNode) -> None:
@@ -216,6 +230,7 @@ def _write_autograded(tree: CourseTree, graded: Graded, place: Path) -> None:
 
 # ---------------------------------------------------------------------- reading and exporting grades
 
+
 def rows(tree: CourseTree, module: Module, students: list[str] | None = None) -> list[Row]:
     """What the gradebook holds for one assignment, by student.
 
@@ -232,10 +247,14 @@ def rows(tree: CourseTree, module: Module, students: list[str] | None = None) ->
         except MissingEntry:
             return []
         order = [cell.name for cell in notebook.source_cells]
-        cells = [cell for cell in (*notebook.grade_cells, *notebook.task_cells)]
-        maxima = {cell.name: float(cell.max_score) for cell in sorted(cells, key=lambda cell: order.index(cell.name))}
+        cells = [*notebook.grade_cells, *notebook.task_cells]
+        maxima = {
+            cell.name: float(cell.max_score)
+            for cell in sorted(cells, key=lambda cell: order.index(cell.name))
+        }
         found = [
-            _row(tree, module, submitted, maxima) for submitted in notebook.submissions
+            _row(tree, module, submitted, maxima)
+            for submitted in notebook.submissions
             if students is None or submitted.student.id in students
         ]
     return sorted(found, key=lambda row: row.student)
@@ -245,8 +264,14 @@ def _row(tree: CourseTree, module: Module, submitted: SubmittedNotebook, maxima:
     grades = {grade.name: grade for grade in submitted.grades}
     student = submitted.student.id
     metadata = _own_metadata(tree.autograded(student, module) / module.notebook.name)
-    return Row(student, module.name, {name: _points(grades.get(name)) for name in maxima}, maxima,
-               submitted.late_submission_penalty or 0.0, tuple(metadata.get("notes", ())))
+    return Row(
+        student,
+        module.name,
+        {name: _points(grades.get(name)) for name in maxima},
+        maxima,
+        submitted.late_submission_penalty or 0.0,
+        tuple(metadata.get("notes", ())),
+    )
 
 
 def _points(grade: Grade | None) -> float | None:
@@ -258,14 +283,17 @@ def _points(grade: Grade | None) -> float | None:
 def write_csv(path: Path, found: list[Row]) -> None:
     """Write grades as CSV: a line for each graded cell, and one with the cell ``total`` for each assignment.
 
-    Columns are student, assignment, graded_cell, score, max_score; a score a person still has to give is empty.
+    Columns are student, assignment, graded_cell, score, max_score; a score a person still has to give is
+    empty.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(["student", "assignment", "graded_cell", "score", "max_score"])
     for row in sorted(found, key=lambda row: (row.student, row.assignment)):
         for name, points in row.points.items():
-            writer.writerow([_cell(row.student), row.assignment, name, number(points), number(row.maxima[name])])
+            writer.writerow(
+                [_cell(row.student), row.assignment, name, number(points), number(row.maxima[name])]
+            )
         if row.penalty:
             writer.writerow([_cell(row.student), row.assignment, "late penalty", number(-row.penalty), ""])
         writer.writerow([_cell(row.student), row.assignment, "total", number(row.total), number(row.maximum)])
@@ -273,7 +301,7 @@ def write_csv(path: Path, found: list[Row]) -> None:
 
 
 def _cell(text: str) -> str:
-    """A spreadsheet takes a text that begins like a formula for one; a student chooses the name of a folder."""
+    """A student chooses the name of a folder; a spreadsheet must not take it for a formula."""
     return f"'{text}" if text[:1] in ("=", "+", "-", "@") else text
 
 

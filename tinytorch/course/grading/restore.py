@@ -39,9 +39,9 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> Restored:
         released: the notebook students were given.
 
     Returns:
-        The notebook with every graded cell of the release in it exactly once. Of two cells with the same id the
-        later one counts, the earlier stays as an ordinary cell. An answer whose id was lost stays as an ordinary
-        cell too, and so is still run.
+        The notebook with every graded cell of the release in it exactly once. Of two cells with the same id
+        the later one counts, the earlier stays as an ordinary cell. An answer whose id was lost stays as an
+        ordinary cell too, and so is still run.
     """
     from nbformat.v4 import new_notebook
 
@@ -52,11 +52,15 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> Restored:
     _number(cells)
     notebook = new_notebook(cells=cells, metadata=copy.deepcopy(released.metadata), nbformat_minor=5)
     demos = {cell.source for cell in released.cells if cell.cell_type == "code" and has_tag(cell, "demo")}
-    left_out = frozenset(n for n, cell in enumerate(cells) if cell.cell_type == "code" and cell.source in demos)
+    left_out = frozenset(
+        n for n, cell in enumerate(cells) if cell.cell_type == "code" and cell.source in demos
+    )
     return Restored(notebook, left_out, tuple(notes))
 
 
-def _own_or_given(cells: list[NotebookNode], given: dict[str, NotebookNode], notes: list[str]) -> list[NotebookNode]:
+def _own_or_given(
+    cells: list[NotebookNode], given: dict[str, NotebookNode], notes: list[str]
+) -> list[NotebookNode]:
     """Each cell as the release has it, or as an ordinary cell of the student's."""
     last = {_claimed_id(cell): position for position, cell in enumerate(cells)}
     for position, cell in enumerate(cells):
@@ -101,8 +105,9 @@ def _lines(source: str) -> list[str]:
 def _add_missing(cells: list[NotebookNode], released: NotebookNode, notes: list[str]) -> None:
     """Insert each missing cell before the next cell of the release that is there.
 
-    Not after the one before: where an answer lost its id, the restored test must still come after that answer. For
-    the same reason a missing answer is not replaced by its stub, which would undo the code that lost its id.
+    Not after the one before: where an answer lost its id, the restored test must still come after that
+    answer. For the same reason a missing answer is not replaced by its stub, which would undo the code that
+    lost its id.
     """
     order = [cell for cell in released.cells if grade_id(cell)]
     for position, missing in reversed(list(enumerate(order))):
@@ -114,7 +119,7 @@ def _add_missing(cells: list[NotebookNode], released: NotebookNode, notes: list[
             notes.append(f"answer cell '{name}' is missing")
             continue
         notes.append(f"{'test' if is_graded(missing) else 'given'} cell '{name}' is missing; put back")
-        after = [present[grade_id(cell)] for cell in order[position + 1:] if grade_id(cell) in present]
+        after = [present[grade_id(cell)] for cell in order[position + 1 :] if grade_id(cell) in present]
         cells.insert(min(after, default=len(cells)), copy.deepcopy(missing))
 
 

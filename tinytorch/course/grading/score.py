@@ -1,7 +1,8 @@
 """THE one place that turns the outputs of a run into points.
 
-Today by nbgrader's own rule: an error or text on stderr is no points, silence is all of them. Whoever compares
-with an oracle keeps :func:`score` as it is: an executed notebook in, one :class:`CellScore` a graded cell out.
+Today by nbgrader's own rule: an error or text on stderr is no points, silence is all of them. Whoever
+compares with an oracle keeps :func:`score` as it is: an executed notebook in, one :class:`CellScore` a
+graded cell out.
 """
 
 from __future__ import annotations
@@ -44,7 +45,8 @@ def nothing(notebook: NotebookNode, reason: str) -> list[CellScore]:
     """No points on any graded cell of a release: what a submission that cannot be read gets."""
     return [
         CellScore(grade_id(cell), 0.0, float(cell.metadata["nbgrader"]["points"]), reason)
-        for cell in notebook.cells if is_graded(cell)
+        for cell in notebook.cells
+        if is_graded(cell)
     ]
 
 
@@ -56,7 +58,9 @@ def _score_cell(cell: NotebookNode) -> CellScore:
     try:
         points, _ = determine_grade(cell, logging.Logger("tinytorch.score"))
     except ValueError as error:
-        return CellScore(name, 0.0, maximum, str(error), f"cell '{name}' returned a value that is no score: {error}")
+        return CellScore(
+            name, 0.0, maximum, str(error), f"cell '{name}' returned a value that is no score: {error}"
+        )
     if points is None or points == maximum:
         return CellScore(name, points, maximum)
     return CellScore(name, float(points), maximum, *_reason(cell, name))

@@ -34,9 +34,9 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
         width: columns to keep to.
 
     Returns:
-        The table, ending in a newline. Where the names of the graded cells do not fit above their columns, letters
-        stand there and the names below the table; a table wider still is cut into several. At the end, marked ``*``,
-        what was unusual about a submission.
+        The table, ending in a newline. Where the names of the graded cells do not fit above their columns,
+        letters stand there and the names below the table; a table wider still is cut into several. At the
+        end, marked ``*``, what was unusual about a submission.
     """
     if not rows:
         return ""
@@ -56,7 +56,9 @@ def short(name: str) -> str:
     return name.removeprefix("test-")
 
 
-def _fitting(rows: list[Row], left: list[str], names: list[str], width: int) -> tuple[list[_Column], list[str]]:
+def _fitting(
+    rows: list[Row], left: list[str], names: list[str], width: int
+) -> tuple[list[_Column], list[str]]:
     """The columns, with the longest heads that fit, and the legend they need."""
     total = _Column(["total"], [*(number(row.total) for row in rows), number(rows[0].maximum)])
     bodies = [[*(_points(row, name) for row in rows), number(rows[0].maxima[name])] for name in names]
@@ -87,7 +89,7 @@ def _head(name: str, longest: int) -> list[str]:
     """A head as words below each other; words that fit beside each other share a line."""
     lines: list[str] = []
     for word in name.replace("_", "-").split("-"):
-        word = word if len(word) <= longest else word[:longest - 1] + "."
+        word = word if len(word) <= longest else word[: longest - 1] + "."
         if lines and len(lines[-1]) + 1 + len(word) <= longest:
             lines[-1] += f" {word}"
         else:
@@ -122,10 +124,14 @@ def _lines(left: list[str], columns: list[_Column]) -> list[str]:
     height = max(len(column.head) for column in columns)
     heads = [[""] * (height - len(column.head)) + column.head for column in columns]
     rule = "-" * _width(left, columns)
-    lines = [_line("student" if level == height - 1 else "", [head[level] for head in heads], left, columns)
-             for level in range(height)]
+    lines = [
+        _line("student" if level == height - 1 else "", [head[level] for head in heads], left, columns)
+        for level in range(height)
+    ]
     lines.append(rule)
-    lines += [_line(name, [column.cells[row] for column in columns], left, columns) for row, name in enumerate(left)]
+    lines += [
+        _line(name, [column.cells[row] for column in columns], left, columns) for row, name in enumerate(left)
+    ]
     return [*lines, rule, _line("maximum", [column.cells[-1] for column in columns], left, columns)]
 
 

@@ -60,7 +60,9 @@ class CourseTree:
         """
         path = self.project.release_dir / module.name / module.notebook.name
         if not path.is_file():
-            raise CourseError(f"{module.name} has not been released; run `make release MODULE={module.number:02}` first")
+            raise CourseError(
+                f"{module.name} has not been released; run `make release MODULE={module.number:02}` first"
+            )
         return path
 
     def config(self) -> Config:
@@ -78,7 +80,9 @@ class CourseTree:
         """nbgrader's own view of these folders, for one assignment."""
         from nbgrader.coursedir import CourseDirectory
 
-        return CourseDirectory(config=self.config(), log=quiet_log(), assignment_id=module.name if module else "")
+        return CourseDirectory(
+            config=self.config(), log=quiet_log(), assignment_id=module.name if module else ""
+        )
 
     @contextmanager
     def gradebook(self) -> Iterator[Gradebook]:
@@ -106,8 +110,8 @@ class CourseTree:
             gradebook.db.query(Assignment).all()
         except (SQLAlchemyError, OSError) as error:
             raise CourseError(
-                f"the gradebook {directory.db_url} cannot be used: {str(error).splitlines()[0]}; back it up, then run "
-                "`nbgrader db upgrade`, or move it away and release again"
+                f"the gradebook {directory.db_url} cannot be used: {str(error).splitlines()[0]}; "
+                "back it up, then run `nbgrader db upgrade`, or move it away and release again"
             ) from None
         return gradebook
 
