@@ -720,3 +720,29 @@ def test_reshape_sends_gradients_home():
     weights = np.arange(6.0).reshape(3, 2)
     [got] = gradients(lambda x: (reshape(x, shape=(3, 2)) * weights).sum(), np.zeros((2, 3)))
     assert got.tolist() == [[0, 1, 2], [3, 4, 5]]
+
+
+def test_a_frozen_leaf_gets_no_gradient_and_thaws_again() -> None:
+    w, b = Variable([2.0, 3.0]), Variable([1.0, 1.0])
+    w.requires_grad = False
+    (w * b).sum().backward()
+    assert w.grad is None and b.grad.tolist() == [2.0, 3.0]
+    w.requires_grad = True
+    (w * b).sum().backward()
+    assert w.grad.tolist() == [1.0, 1.0] and b.grad.tolist() == [4.0, 6.0]
+
+
+def test_requires_grad_is_refused_where_it_makes_no_sense() -> None:
+    w = Variable([2.0, 3.0])
+    with pytest.raises(ValueError, match="detach"):
+        (w * 2.0).requires_grad = False
+    with pytest.raises(TypeError, match="int64"):
+        Variable([1, 2], requires_grad=False).requires_grad = True
+
+
+def test_numpy_does_not_drop_a_graph_silently() -> None:
+    w = Variable([2.0, 3.0])
+    with pytest.raises(TypeError, match="detach"):
+        np.asarray(w * 2.0)
+    assert np.asarray(w.detach()).tolist() == [2.0, 3.0]
+    assert (w * 2.0).numpy().tolist() == [4.0, 6.0]

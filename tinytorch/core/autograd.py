@@ -319,8 +319,20 @@ class Variable(TensorMethods):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a gradient is wanted, for this Variable or for something it was made from."""
+        """Whether a gradient is wanted, for this Variable or for something it was made from.
+
+        Of a leaf it can be set: False freezes a parameter, True thaws it. Setting it on the result of an
+        operation is a ValueError, on integers a TypeError.
+        """
         return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if not self.is_leaf:
+            raise ValueError("requires_grad of the result of an operation is what its inputs ask for; detach() it instead")
+        if wanted and self.dtype.kind != "f":
+            raise TypeError(f"a Variable that requires a gradient holds floating numbers, not {self.dtype}")
+        self._requires_grad = bool(wanted)
 
     @property
     def is_leaf(self) -> bool:
@@ -339,6 +351,11 @@ class Variable(TensorMethods):
     def zero_grad(self) -> None:
         """Forget the gradient: `grad` becomes `None`."""
         self.grad = None
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if self._requires_grad:
+            raise TypeError("a NumPy array remembers no graph; ask for the numbers with numpy(), or detach() first")
+        return np.array(self._tensor.data, dtype=dtype, copy=copy)
 
     def detach(self) -> Variable:
         """A Variable with the same data (shared) and no past: no gradient flows through it."""
@@ -592,7 +609,7 @@ def check_gradients(
     """
     if not inputs:
         raise ValueError("check_gradients() needs at least one input besides the function")
-    variables = [Variable(np.array(value, dtype=np.float64)) for value in inputs]
+    variables = [Variable(Tensor(value.data if isinstance(value, Variable) else value, np.float64)) for value in inputs]
     output = function(*variables)
     if not isinstance(output, Variable) or output.dtype != np.float64:
         found = f"{output.dtype} numbers" if isinstance(output, Variable) else type(output).__name__

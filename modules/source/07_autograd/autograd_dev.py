@@ -1274,8 +1274,20 @@ class Variable(TensorMethods):
 
     @property
     def requires_grad(self) -> bool:
-        """Whether a gradient is wanted, for this Variable or for something it was made from."""
+        """Whether a gradient is wanted, for this Variable or for something it was made from.
+
+        Of a leaf it can be set: False freezes a parameter, True thaws it. Setting it on the result of an
+        operation is a ValueError, on integers a TypeError.
+        """
         return self._requires_grad
+
+    @requires_grad.setter
+    def requires_grad(self, wanted: bool) -> None:
+        if not self.is_leaf:
+            raise ValueError("requires_grad of the result of an operation is what its inputs ask for; detach() it instead")
+        if wanted and self.dtype.kind != "f":
+            raise TypeError(f"a Variable that requires a gradient holds floating numbers, not {self.dtype}")
+        self._requires_grad = bool(wanted)
 
     @property
     def is_leaf(self) -> bool:
@@ -1294,6 +1306,11 @@ class Variable(TensorMethods):
     def zero_grad(self) -> None:
         """Forget the gradient: `grad` becomes `None`."""
         self.grad = None
+
+    def __array__(self, dtype=None, copy=None) -> np.ndarray:
+        if self._requires_grad:
+            raise TypeError("a NumPy array remembers no graph; ask for the numbers with numpy(), or detach() first")
+        return np.array(self._tensor.data, dtype=dtype, copy=copy)
 
     def detach(self) -> Variable:
         """A Variable with the same data (shared) and no past: no gradient flows through it."""
@@ -2117,7 +2134,7 @@ def check_gradients(
     """
     if not inputs:
         raise ValueError("check_gradients() needs at least one input besides the function")
-    variables = [Variable(np.array(value, dtype=np.float64)) for value in inputs]
+    variables = [Variable(Tensor(value.data if isinstance(value, Variable) else value, np.float64)) for value in inputs]
     output = function(*variables)
     if not isinstance(output, Variable) or output.dtype != np.float64:
         found = f"{output.dtype} numbers" if isinstance(output, Variable) else type(output).__name__
@@ -2484,44 +2501,46 @@ print(f"mean squared error {losses[0]:.3f} at the start, {losses[-1]:.5f} at the
 # one evaluation, for 100 parameters, and for 10,000?
 
 # %% tags=["demo", "raises-exception"]
-def seconds(function, repeat):
-    best = np.inf
+def seconds(*functions, repeat=25):
+    """The best time of each function; they take turns, so that a busy machine slows all of them."""
+    best = [np.inf] * len(functions)
     for _ in range(repeat):
-        started = time.perf_counter()
-        function()
-        best = np.minimum(best, time.perf_counter() - started)
+        for i, function in enumerate(functions):
+            started = time.perf_counter()
+            function()
+            best[i] = np.minimum(best[i], time.perf_counter() - started)
     return best
 
 
 generator = np.random.default_rng(0)
 batch = Tensor(generator.standard_normal((64, 32)))
-counts, evaluations, backwards = [], [], []
+counts, costs = [], []
 for width in (1, 4, 16, 64, 256, 1024):
     weight = Variable(generator.standard_normal((32, width)))
 
+    @no_grad()
     def forward():
         return softplus(batch @ weight).mean()
 
     def forward_and_backward():
         weight.zero_grad()
-        forward().backward()
+        softplus(batch @ weight).mean().backward()
 
+    evaluation, gradient = seconds(forward, forward_and_backward)
     counts.append(weight.size)
-    with no_grad():
-        evaluations.append(seconds(forward, 15))
-    backwards.append(seconds(forward_and_backward, 15))
-counts, evaluations, backwards = map(np.array, (counts, evaluations, backwards))
+    costs.append(gradient / evaluation)
+counts, costs = np.array(counts), np.array(costs)
 
 figure, axes = plt.subplots(figsize=(6.4, 3.5))
 axes.loglog(counts, 2 * counts, "--", color=plotting.VERMILLION, label="measuring: 2 evaluations a parameter")
-axes.loglog(counts, backwards / evaluations, "o-", color=plotting.BLUE, label="forward and backward, timed")
+axes.loglog(counts, costs, "o-", color=plotting.BLUE, label="forward and backward, timed")
 axes.set(xlabel="number of parameters", ylabel="cost, in evaluations")
 axes.legend()
 plotting.show(figure,
               alt="Cost of a gradient in units of one evaluation against the number of parameters. "
                   "Measuring rises as a straight line to "
               "65,000; forward and backward together stay between 1 and 4 for all sizes.")
-print("forward and backward, in evaluations:", np.round(backwards / evaluations, 1))
+print("forward and backward, in evaluations:", np.round(costs, 1))
 
 # %% [markdown]
 # All the derivatives together cost a small multiple of the function itself, **however many there are** (Baur and
