@@ -1089,9 +1089,9 @@ plotting.show(
 
 # %% [markdown]
 # The heavy ball approaches $g / (1 - \mu)$: with $\mu = 0.9$ the strides along the floor become **ten times**
-# as long. So a rate that suits gradient descent is often too large with momentum. The moving average takes
-# the same turns ten times more slowly: after three steps of our table it stands at 0.9439, where the heavy
-# ball stands at 0.439.
+# as long. So a rate that suits gradient descent is often too large with momentum. With the
+# moving average the parameter takes the same way ten times more slowly: after the three steps of our table it
+# stands at 0.9439, where the heavy ball has brought it to 0.439.
 #
 # ### Exercise: SGD with momentum
 #
@@ -1476,7 +1476,16 @@ test_adam_moments()
 # then after $t$ updates $m = (1 - \beta_1^t)\, g$. (One update: $(1 - \beta_1) g$. Two: $\beta_1 (1 -
 # \beta_1) g + (1 - \beta_1) g = (1 - \beta_1^2) g$. And so on.) So divide by $1 - \beta^t$, and the average
 # is right from the first step on.
-#
+
+# %% tags=["demo", "raises-exception"]
+m, g = 0.0, 2.0
+for t in range(1, 101):
+    m = 0.9 * m + (1 - 0.9) * g
+    if t in (1, 2, 10, 100):
+        print(f"after {t:3} gradients of 2: average {m:.4f}, predicted {(1 - 0.9**t) * g:.4f}, "
+              f"corrected {m / (1 - 0.9**t):.4f}")
+
+# %% [markdown]
 # ### Exercise: bias correction
 #
 # easy · about 5 minutes · 1 line
@@ -1624,8 +1633,8 @@ plotting.show(
 #
 # hard · about 40 minutes · about 10 lines
 #
-# Now the library's version: same equations, same symbols, but **in place**, so that nothing the size of a
-# parameter is allocated at a step.
+# Now the library's version: same equations, same symbols, but **in place**. The state keeps its two arrays for
+# the whole training, and since a large parameter comes in slices, temporary arrays stay small.
 #
 # 1. `init_state`: `state["first_moment"]` and `state["second_moment"]`, zeros of the parameter's shape and
 #    type.
@@ -1638,7 +1647,8 @@ plotting.show(
 #
 # <details><summary>Hint 1: in place</summary>
 #
-# `m *= beta1` scales the array in the state. What has to follow to complete $\beta_1 m + (1 - \beta_1) g$?
+# One line scales the array in the state by $\beta_1$. What has to be added in the next to complete
+# $\beta_1 m + (1 - \beta_1) g$?
 # </details>
 # <details><summary>Hint 2: the corrected moments</summary>
 #
@@ -2412,7 +2422,7 @@ paths = {
 }
 looks = {
     "gradient descent": (plotting.BLACK, "--", (-6.95, 1.75)),
-    "SGD": (plotting.BLUE, "-", (-3.75, -0.62)),
+    "SGD": (plotting.BLUE, "-", (-2.95, -0.7)),
     "momentum": (plotting.GREEN, "-", (2.15, -0.95)),
     "Adam": (plotting.VERMILLION, "-", (-4.1, 0.95)),
 }
@@ -2662,7 +2672,7 @@ def follows_adam(
     ### END SOLUTION
 
 # %% [markdown]
-# The next cell is the police laboratory: it builds right optimizers and suspects from *your* `Adam`, only by
+# The next cell is the laboratory: it builds right optimizers and suspects from *your* `Adam`, only by
 # what anybody can do from outside. `tampered(before, after)` runs a function before and after every step of
 # an Adam. Reading it will tell you what is done to the suspects; what you must work out is how it shows.
 
@@ -2841,7 +2851,7 @@ def test_hunt_interference():
 test_hunt_interference()
 
 # %% [markdown]
-# A check like yours, twenty lines long, is worth keeping: it is the difference between "the loss goes down"
+# A check like yours is worth keeping: it is the difference between "the loss goes down"
 # and "this is Adam".
 #
 # ## 10. Reflect
