@@ -170,30 +170,34 @@ def test_a_gradebook_that_was_moved_away_is_filled_again(project: Project):
 KILL = "import os\nos._exit(1)"
 
 
-@pytest.mark.parametrize(
-    ("again", "points", "note"),
-    [
-        (lambda p: with_cell(good(p), KILL, "number-class"), NONE, "cell 5 (code) ended its kernel"),
-        (
-            lambda p: with_cell(good(p), KILL, "test-double"),
+def test_grading_again_leaves_no_old_score(project: Project):
+    again = {
+        "died early": (
+            with_cell(good(project), KILL, "number-class"),
+            NONE,
+            "cell 5 (code) ended its kernel",
+        ),
+        "died late": (
+            with_cell(good(project), KILL, "test-double"),
             {**FULL, "test-double": 0.0},
             "cell 7 (code) ended its kernel",
         ),
-        (lambda p: b"", NONE, "the file is empty"),
-        (lambda p: wrong(p), {**FULL, "test-double": 0.0}, None),
-    ],
-)
-def test_grading_again_leaves_no_old_score(project: Project, again, points, note):
-    hand_in(project, "anna", good(project))
-    assert graded(project) == {"anna": FULL}
-    hand_in(project, "anna", again(project))
+        "emptied": (b"", NONE, "the file is empty"),
+        "worse": (wrong(project), {**FULL, "test-double": 0.0}, None),
+    }
+    for student in again:
+        hand_in(project, student, good(project))
+    assert graded(project) == dict.fromkeys(again, FULL)
+    for student, (notebook, _, _) in again.items():
+        hand_in(project, student, notebook)
     report = grade(CourseTree.of(project), [project.module(NAME)])
-    [row] = report.rows
-    assert row.points == points
-    assert row.notes == ((note,) if note else ())
+    wanted = {student: points for student, (_, points, _) in again.items()}
+    assert {row.student: row.points for row in report.rows} == wanted
+    assert {row.student: row.notes for row in report.rows} == {
+        student: (note,) if note else () for student, (_, _, note) in again.items()
+    }
     # and so says the gradebook itself, asked afresh
-    [row] = rows(CourseTree.of(project), project.module(NAME))
-    assert row.points == points
+    assert {row.student: row.points for row in rows(CourseTree.of(project), project.module(NAME))} == wanted
 
 
 def test_a_deleted_test_cell_is_put_back_and_scored(project: Project):

@@ -374,9 +374,9 @@ def test_a_sample_looks_for_no_stale_entries(tmp_path):
 def test_a_sample_of_the_mutants_of_each_module_is_noticed(module):
     """`make mutants` runs them all."""
     project = Project(ROOT)
-    result = mutants.examine(project, project.module(module), count=100, seed=1)
+    result = mutants.examine(project, project.module(module), count=80, seed=1, jobs=1)
     assert [(m.cell, m.original, m.mutated) for m in result.unexplained] == []
-    assert len(result.outcomes) == 100
+    assert len(result.outcomes) == 80
 
 
 @pytest.mark.parametrize("module", ["01", "07", "08"])
