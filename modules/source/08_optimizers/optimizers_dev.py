@@ -2725,14 +2725,14 @@ def hunt(check, suspects):
         for settings in various:
             expect_equal(
                 f"the check of a right one ({name}; settings {settings or 'as given'})",
-                check(make, **settings),
+                bool(check(make, **settings)),
                 True,
                 "an innocent is accused: compute what is expected from the settings; is test-adam green?",
             )
     for name, make in suspects.items():
         expect_equal(
             f"the check of a suspect: {name}",
-            check(make),
+            bool(check(make)),
             False,
             "it got away: what would make this one visible?",
         )
