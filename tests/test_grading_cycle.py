@@ -371,13 +371,13 @@ def test_nothing_graded_yet(project: Project, command):
 
 def test_feedback_and_csv(project: Project, tmp_path: Path):
     hand_in(project, "anna", good(project))
-    hand_in(project, "bob", wrong(project))
+    hand_in(project, "bob [2]", wrong(project))
     hand_in(project, "=cmd", b"")
     graded(project)
     modules = [project.module(NAME)]
     out = io.StringIO()
     places = grading.feedback(project, modules, out=out)
-    assert [place.parent.name for place in places] == ["anna", "bob"]
+    assert [place.parent.name for place in places] == ["anna", "bob [2]"]
     assert "twice 1.5 is 3.0" in (places[1] / "doubling_dev.html").read_text()
     assert out.getvalue().splitlines()[0] == "01_doubling  1/2  modules/feedback/anna/01_doubling"
 
@@ -393,9 +393,9 @@ student,assignment,graded_cell,score,max_score
 anna,01_doubling,test-number,3,3
 anna,01_doubling,test-double,2,2
 anna,01_doubling,total,5,5
-bob,01_doubling,test-number,3,3
-bob,01_doubling,test-double,0,2
-bob,01_doubling,total,3,5
+bob [2],01_doubling,test-number,3,3
+bob [2],01_doubling,test-double,0,2
+bob [2],01_doubling,total,3,5
 """
     )
     assert "* =cmd: the file is empty" in out.getvalue()
@@ -405,6 +405,20 @@ bob,01_doubling,total,3,5
         grading.grades(project, modules, csv=tmp_path, out=io.StringIO())
 
 
+def test_a_page_that_cannot_be_made_is_told_and_the_others_are_made(project: Project):
+    for student in ("anna", "bob"):
+        hand_in(project, student, blank(project))
+    graded(project)
+    broken = project.course_root / "autograded" / "anna" / NAME / "doubling_dev.ipynb"
+    broken.chmod(0o644)
+    broken.write_text("{}")
+    with pytest.raises(CourseError) as error:
+        grading.feedback(project, [project.module(NAME)], out=io.StringIO())
+    assert str(error.value).startswith(f"no feedback for anna {NAME}: nbgrader could not make the page: ")
+    assert "Please see" not in str(error.value) and "gave no reason" not in str(error.value)
+    assert (project.course_root / "feedback" / "bob" / NAME / "doubling_dev.html").is_file()
+
+
 def test_feedback_of_what_can_no_longer_be_read_is_taken_away(project: Project):
     hand_in(project, "anna", good(project))
     graded(project)
@@ -412,6 +426,32 @@ def test_feedback_of_what_can_no_longer_be_read_is_taken_away(project: Project):
     hand_in(project, "anna", b"")
     graded(project)
     assert not place.exists()
+
+
+def test_formgrader_sees_what_was_graded_here(project: Project):
+    from nbgrader.apps.api import NbGraderAPI
+
+    stamp = hand_in(project, "anna", wrong(project)).with_name("timestamp.txt")
+    stamp.write_text("2026-02-03 04:05:06 UTC\n")
+    hand_in(project, "bob", good(project)).with_name("timestamp.txt").write_text("yesterday, I think")
+    report = grade(CourseTree.of(project), [project.module(NAME)])
+    assert {row.student: row.notes for row in report.rows} == {
+        "anna": (),
+        "bob": ("timestamp.txt holds no time; graded as if there were none",),
+    }
+    stamp.parents[1].parent.joinpath("bob", NAME, "timestamp.txt").unlink()
+    api = NbGraderAPI(CourseTree.of(project).directory(), config=CourseTree.of(project).config())
+    seen = {each["student"]: each for each in api.get_submissions(NAME)}
+    assert {name: (each["autograded"], each["score"]) for name, each in seen.items()} == {
+        "anna": (True, 3.0),
+        "bob": (True, 5.0),
+    }
+    assert seen["anna"]["timestamp"] == "2026-02-03T04:05:06"
+    # Handed in again without a time: the old one must not stay.
+    stamp.unlink()
+    grade(CourseTree.of(project), [project.module(NAME)])
+    with CourseTree.of(project).gradebook() as gradebook:
+        assert gradebook.find_submission(NAME, "anna").timestamp is None
 
 
 def test_plain_nbgrader_works_on_the_same_tree(project: Project):

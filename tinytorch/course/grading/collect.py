@@ -25,6 +25,7 @@ class Submission:
         notebook: the notebook, or ``None`` if it cannot be read.
         problem: why it cannot be read, in one line that a student understands, or ``None``.
         timestamp: the text of ``timestamp.txt``, ``None`` without one.
+        notes: what else is unusual about the files, one line each.
     """
 
     student: str
@@ -33,6 +34,7 @@ class Submission:
     notebook: NotebookNode | None
     problem: str | None
     timestamp: str | None = None
+    notes: tuple[str, ...] = ()
 
 
 class Unreadable(Exception):
@@ -77,17 +79,30 @@ def strays(tree: CourseTree) -> list[str]:
 
 
 def read(tree: CourseTree, module: Module, student: str) -> Submission:
-    """Read what ``student`` handed in; whatever is wrong with it is told in ``problem``, never raised."""
+    """Read what ``student`` handed in; whatever is wrong with it is told, never raised."""
     folder = tree.submission(student, module)
-    timestamp = folder / "timestamp.txt"
-    stamp = timestamp.read_text(encoding="utf-8", errors="replace").strip() if timestamp.is_file() else None
-    data = b""
+    data, notebook, problem = b"", None, None
     try:
         data = _bytes(folder, module.notebook.name)
         notebook = parse(data)
     except Unreadable as error:
-        return Submission(student, module, data, None, str(error), stamp)
-    return Submission(student, module, data, notebook, None, stamp)
+        problem = str(error)
+    timestamp, notes = _timestamp(folder / "timestamp.txt")
+    return Submission(student, module, data, notebook, problem, timestamp, notes)
+
+
+def _timestamp(path: Path) -> tuple[str | None, tuple[str, ...]]:
+    """When the submission came, as nbgrader notes it; a file that holds no time is told."""
+    from nbgrader.utils import parse_utc
+
+    try:
+        text = path.read_text(encoding="utf-8").strip()
+        parse_utc(text)
+    except FileNotFoundError:
+        return None, ()
+    except (OSError, ValueError, OverflowError):
+        return None, ("timestamp.txt holds no time; graded as if there were none",)
+    return text, ()
 
 
 def _bytes(folder: Path, name: str) -> bytes:

@@ -151,13 +151,20 @@ def _grade(tree: CourseTree, module: Module, student: str, released: NotebookNod
     fingerprint = digest(tree, submission, tree.released(module))
     if submission.notebook is None:
         scores = nothing(released, submission.problem or "")
-        return Graded(submission, tuple(scores), None, (submission.problem or "",), 0.0, fingerprint)
+        return Graded(
+            submission, tuple(scores), None, (submission.problem or "", *submission.notes), 0.0, fingerprint
+        )
     if known and is_graded_already(tree, submission, fingerprint):
         return Graded(replace(submission, notebook=None), (), None, (), 0.0, "")
     restored = restore(submission.notebook, released)
     execution = execute(tree.project, restored.notebook, restored.demos)
     scores = score(execution.notebook)
-    notes = (*restored.notes, *execution.notes, *(cell.note for cell in scores if cell.note))
+    notes = (
+        *submission.notes,
+        *restored.notes,
+        *execution.notes,
+        *(cell.note for cell in scores if cell.note),
+    )
     return Graded(
         submission, tuple(scores), execution.notebook, notes, time.perf_counter() - start, fingerprint
     )

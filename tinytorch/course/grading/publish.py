@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import glob
+import logging
 import sys
 from pathlib import Path
 from typing import TextIO
@@ -49,15 +49,32 @@ def _page(tree: CourseTree, module: Module, student: str) -> str | None:
     from nbgrader.converters.base import NbGraderException
     from nbgrader.converters.generate_feedback import GenerateFeedback
 
-    directory = tree.directory(module)
-    # nbgrader takes a pattern here; a student's name is not one.
-    directory.student_id = glob.escape(student)
+    folder = tree.autograded(student, module)
+
+    class OnePage(GenerateFeedback):
+        def init_notebooks(self) -> None:
+            # nbgrader takes the student for a pattern, and so misses names with brackets in them.
+            self.assignments = {str(folder): [str(folder / module.notebook.name)]}
+
+    log, errors = quiet_log(), _Errors(logging.ERROR)
+    log.setLevel(logging.ERROR)
+    log.addHandler(errors)
     try:
-        GenerateFeedback(coursedir=directory, config=tree.config(), log=quiet_log(), force=True).start()
-    except (NbGraderException, SystemExit) as error:
-        reason = str(error).splitlines()[0] if str(error) else "no reason given"
-        return f"nbgrader could not make the page: {reason}"
+        OnePage(coursedir=tree.directory(module), config=tree.config(), log=log, force=True).start()
+    except (NbGraderException, SystemExit):
+        return f"nbgrader could not make the page: {errors.reason}"
     return None
+
+
+class _Errors(logging.Handler):
+    """Keeps the reason among what nbgrader logs: its exception only says that there is one."""
+
+    reason = "it gave no reason"
+
+    def emit(self, record: logging.LogRecord) -> None:
+        text = record.getMessage().strip()
+        if text.startswith("Traceback"):
+            self.reason = text.splitlines()[-1]
 
 
 def write_grades(project: Project, modules: list[Module], to: Path | None, out: TextIO | None) -> list[Row]:

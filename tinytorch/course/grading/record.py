@@ -7,7 +7,6 @@ entered by hand (scores, comments, extra credit) stays.
 
 from __future__ import annotations
 
-import contextlib
 import csv
 import hashlib
 import io
@@ -82,8 +81,10 @@ class Row:
 def digest(tree: CourseTree, submission: Submission, released: Path) -> str:
     """A fingerprint of what a grade follows from: the submission, the release, and the package it imports."""
     digest = hashlib.sha256()
+    package = tree.project.package_dir
+    code = [*sorted((package / "core").glob("*.py")), *sorted((package / "lesson").glob("*.py"))]
     parts = [submission.data, (submission.timestamp or "").encode(), released.read_bytes()]
-    parts += [path.read_bytes() for path in sorted(tree.project.core_dir.glob("*.py"))]
+    parts += [path.read_bytes() for path in code]
     for part in parts:
         digest.update(hashlib.sha256(part).digest())
     return digest.hexdigest()
@@ -165,11 +166,9 @@ def record(tree: CourseTree, graded: Graded) -> None:
 def _write_scores(gradebook: Gradebook, graded: Graded) -> None:
     submission = graded.submission
     gradebook.update_or_create_student(submission.student)
-    with contextlib.suppress(ValueError, OverflowError):
-        gradebook.update_or_create_submission(
-            submission.module.name, submission.student, timestamp=submission.timestamp
-        )
-    gradebook.update_or_create_submission(submission.module.name, submission.student)
+    gradebook.update_or_create_submission(
+        submission.module.name, submission.student, timestamp=submission.timestamp
+    )
     notebook = gradebook.find_submission_notebook(
         submission.module.notebook.stem, submission.module.name, submission.student
     )
