@@ -396,9 +396,11 @@ class Optimizer:
         self.state, self.step_count = state, int(state_dict["step_count"])
 
     def __repr__(self) -> str:
-        groups = [", ".join([f"{len(group['parameters'])} parameters",
-                             *(f"{name}={value}" for name, value in group.items() if name != "parameters")])
-                  for group in self.param_groups]
+        groups = []
+        for group in self.param_groups:
+            count = len(group["parameters"])
+            values = [f"{name}={value}" for name, value in group.items() if name != "parameters"]
+            groups.append(", ".join([f"{count} parameter{'s' if count > 1 else ''}", *values]))
         return f"{type(self).__name__}({'; '.join(groups)})"
 
 
