@@ -46,8 +46,10 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     lines = [rows[0].assignment]
     for part in _parts(left, columns, width):
         lines += ["", *_lines(left, part)]
-    lines += ["", *legend] if legend else []
-    lines += [f"* {row.student}: {note}" for row in rows for note in row.notes]
+    notes = [f"* {row.student}: {note}" for row in rows for note in row.notes]
+    if legend:
+        lines += ["", *legend, *([""] if notes else [])]
+    lines += notes
     return "\n".join(lines) + "\n"
 
 
