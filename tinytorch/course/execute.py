@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 import sys
@@ -104,7 +105,8 @@ def run_notebook(
             extra_arguments=["--log-level=ERROR"],
         )
         try:
-            client.execute(env=_kernel_environment(project, Path(scratch)))
+            # Unlike client.execute(), this closes the event loop of a worker thread when it is done.
+            asyncio.run(client.async_execute(env=_kernel_environment(project, Path(scratch))))
         except CellExecutionError as error:
             stopped = f"{_last_run(notebook)} raised {error.ename}: {error.evalue}"
         except CellTimeoutError:
