@@ -199,23 +199,21 @@ def _mutants(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _bench(project: Project, arguments: argparse.Namespace) -> None:
-    _run_script(project, project.root / "benchmarks" / "bench_optimizers.py")
+    import subprocess
+
+    scripts = sorted((project.root / "benchmarks").glob("bench_*.py"))
+    if not scripts:
+        raise CourseError("benchmarks: no bench_*.py here; restore them from the repository")
+    for script in scripts:
+        status = subprocess.run([sys.executable, str(script)], cwd=project.root, check=False).returncode
+        if status:
+            raise CourseError(f"{project.relative(script)} ended with status {status}; see above")
 
 
 def _figures(project: Project, arguments: argparse.Namespace) -> None:
     from tinytorch.course.figures import figures
 
     _say(project, "drew", figures(project), "figures: up to date")
-
-
-def _run_script(project: Project, script: Path) -> None:
-    import subprocess
-
-    if not script.is_file():
-        raise CourseError(f"{project.relative(script)}: missing; restore it from the repository")
-    status = subprocess.run([sys.executable, str(script)], cwd=project.root, check=False).returncode
-    if status:
-        raise CourseError(f"{project.relative(script)} ended with status {status}; see above")
 
 
 def _course(project: Project, arguments: argparse.Namespace) -> None:
