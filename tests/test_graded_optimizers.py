@@ -1,6 +1,7 @@
 """The graded cells of module 08 against optimizers that are wrong in the ways people get them wrong.
 
-Each wrong answer runs without an error of its own making; it must lose points in the graded cell that is about it. Right answers written in another hand must lose none.
+Each wrong answer runs without an error of its own making; it must lose points in the graded cell that is about
+it. Right answers written in another hand must lose none.
 """
 
 from __future__ import annotations

@@ -2718,6 +2718,11 @@ def right_optimizers():
 
 def hunt(check, suspects):
     """Fail unless the check passes all right optimizers, under various settings, and catches all suspects."""
+
+    def verdict(make, **settings):
+        answer = check(make, **settings)
+        return bool(answer) if isinstance(answer, np.bool_) else answer
+
     various = (
         {},
         {"learning_rate": 0.001, "beta1": 0.9, "beta2": 0.999, "epsilon": 1e-8, "weight_decay": 0.0},
@@ -2727,14 +2732,14 @@ def hunt(check, suspects):
         for settings in various:
             expect_equal(
                 f"the check of a right one ({name}; settings {settings or 'as given'})",
-                bool(check(make, **settings)),
+                verdict(make, **settings),
                 True,
                 "an innocent is accused: compute what is expected from the settings; is test-adam green?",
             )
     for name, make in suspects.items():
         expect_equal(
             f"the check of a suspect: {name}",
-            bool(check(make)),
+            verdict(make),
             False,
             "it got away: what would make this one visible?",
         )
