@@ -7,6 +7,7 @@ whatever the student's code does.
 
 from __future__ import annotations
 
+import asyncio
 import copy
 import os
 import tempfile
@@ -66,7 +67,8 @@ def execute(
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
         client = _client(notebook, leave_out, cell_seconds, scratch, notes)
         try:
-            client.execute(env=_environment(project, Path(scratch)))
+            # Unlike client.execute(), this closes the event loop of a worker thread when it is done.
+            asyncio.run(client.async_execute(env=_environment(project, Path(scratch))))
         except DeadKernelError:
             notes.append(f"{_at(client)} ended its kernel")
         except CellTimeoutError:
