@@ -12,6 +12,11 @@ from itertools import zip_longest
 
 import numpy as np
 
+# On Linux the C library hands freed memory back to the system so eagerly that a training step would fetch its
+# arrays anew every time, at twice the cost. Freeing one large block, never touched, makes it keep some: see
+# M_TRIM_THRESHOLD in mallopt(3).
+np.empty(16 * 2**20, dtype=np.uint8)
+
 __all__ = ["to_array", "TensorMethods", "Tensor", "broadcast_shapes", "common_dtype", "Operation",
            "add", "negate", "subtract", "multiply", "divide", "power", "equal", "not_equal", "less",
            "less_equal", "greater", "greater_equal", "exp", "log", "sqrt", "abs", "maximum",

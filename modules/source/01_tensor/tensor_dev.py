@@ -45,6 +45,11 @@ from itertools import zip_longest
 
 import numpy as np
 
+# On Linux the C library hands freed memory back to the system so eagerly that a training step would fetch its
+# arrays anew every time, at twice the cost. Freeing one large block, never touched, makes it keep some: see
+# M_TRIM_THRESHOLD in mallopt(3).
+np.empty(16 * 2**20, dtype=np.uint8)
+
 # %% [markdown]
 # NumPy stores the numbers and computes with whole blocks of them at the speed of C. What you add on top is
 # what a learning library needs: predictable data types, error messages that help, and operations that can
