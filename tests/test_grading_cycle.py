@@ -228,6 +228,23 @@ def test_what_a_person_entered_stays_and_asks_to_be_looked_at_again(project: Pro
         assert (comment.manual_comment, comment.auto_comment) == ("nearly", "No response.")
 
 
+def test_late_work_loses_what_the_course_says(project: Project):
+    import datetime
+
+    with (project.root / "nbgrader_config.py").open("a") as file:
+        file.write("get_config().LateSubmissionPlugin.penalty_method = 'zero'\n")
+    with CourseTree.of(project).gradebook() as gradebook:
+        gradebook.update_or_create_assignment(NAME, duedate=datetime.datetime(2026, 2, 1))
+    for student, day in (("early", 1), ("late", 3)):
+        stamp = hand_in(project, student, wrong(project)).with_name("timestamp.txt")
+        stamp.write_text(f"2026-0{day}-01 12:00:00 UTC\n")
+    report = grade(CourseTree.of(project), [project.module(NAME)])
+    assert {row.student: (row.penalty, row.total) for row in report.rows} == {
+        "early": (0.0, 3.0),
+        "late": (3.0, 0.0),
+    }
+
+
 def test_one_student_only(project: Project):
     hand_in(project, "anna", good(project))
     hand_in(project, "bob", good(project))
@@ -440,7 +457,7 @@ def test_formgrader_sees_what_was_graded_here(project: Project):
         "bob": ("timestamp.txt holds no time; graded as if there were none",),
     }
     stamp.parents[1].parent.joinpath("bob", NAME, "timestamp.txt").unlink()
-    api = NbGraderAPI(CourseTree.of(project).directory(), config=CourseTree.of(project).config())
+    api = NbGraderAPI(CourseTree.of(project).directory(), config=CourseTree.of(project).config)
     seen = {each["student"]: each for each in api.get_submissions(NAME)}
     assert {name: (each["autograded"], each["score"]) for name, each in seen.items()} == {
         "anna": (True, 3.0),

@@ -17,6 +17,7 @@ from tinytorch.course.grading.record import (
     check_assignment,
     digest,
     is_graded_already,
+    known_students,
     number,
     record,
     rows,
@@ -114,7 +115,7 @@ def _grade_module(
     check_assignment(tree, module, released)
     notes: dict[str, tuple[str, ...]] = {}
     # A gradebook that was moved away knows nobody, whatever autograded/ still holds.
-    known = set() if force else {row.student for row in rows(tree, module, names)}
+    known = set() if force else known_students(tree, module)
 
     def work(name: str) -> Graded:
         return _grade(tree, module, name, released, name in known)

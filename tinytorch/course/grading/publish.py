@@ -60,7 +60,7 @@ def _page(tree: CourseTree, module: Module, student: str) -> str | None:
     log.setLevel(logging.ERROR)
     log.addHandler(errors)
     try:
-        OnePage(coursedir=tree.directory(module), config=tree.config(), log=log, force=True).start()
+        OnePage(coursedir=tree.directory(module), config=tree.config, log=log, force=True).start()
     except (NbGraderException, SystemExit):
         return f"nbgrader could not make the page: {errors.reason}"
     return None

@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import hashlib
 import io
+import json
 import os
 import shutil
 from dataclasses import dataclass
@@ -100,12 +101,12 @@ def _autograded_file(tree: CourseTree, submission: Submission) -> Path:
 
 
 def _own_metadata(path: Path) -> dict:
-    import nbformat
-
+    """What :func:`_write_autograded` left in the notebook, nothing if something else wrote it."""
     try:
-        return nbformat.read(path, as_version=4).metadata.get("tinytorch", {})
-    except (OSError, ValueError, KeyError, AttributeError, nbformat.ValidationError):
+        own = json.loads(path.read_bytes())["metadata"]["tinytorch"]
+    except (OSError, ValueError, KeyError, TypeError):
         return {}
+    return own if isinstance(own, dict) else {}
 
 
 def register(tree: CourseTree, module: Module) -> None:
@@ -210,13 +211,13 @@ def _assign_penalty(tree: CourseTree, submission: Submission, notebook: Notebook
     from nbgrader.preprocessors import AssignLatePenalties
 
     resources = _resources(tree, submission.module, submission.student)
-    AssignLatePenalties(config=tree.config(), log=quiet_log()).preprocess(notebook, resources)
+    AssignLatePenalties(config=tree.config, log=quiet_log()).preprocess(notebook, resources)
 
 
 def _write_autograded(tree: CourseTree, graded: Graded, place: Path) -> None:
     from nbgrader.preprocessors import LimitOutput
 
-    notebook, _ = LimitOutput(config=tree.config(), log=quiet_log()).preprocess(graded.notebook, {})
+    notebook, _ = LimitOutput(config=tree.config, log=quiet_log()).preprocess(graded.notebook, {})
     notebook.metadata["tinytorch"] = {"graded": graded.digest, "notes": list(graded.notes)}
     if graded.submission.timestamp is not None:
         write_if_changed(place / "timestamp.txt", graded.submission.timestamp + "\n")
@@ -228,6 +229,12 @@ def _write_autograded(tree: CourseTree, graded: Graded, place: Path) -> None:
 
 
 # ---------------------------------------------------------------------- reading and exporting grades
+
+
+def known_students(tree: CourseTree, module: Module) -> set[str]:
+    """Who has a submission of ``module`` in the gradebook."""
+    with tree.gradebook() as gradebook:
+        return {submission.student.id for submission in gradebook.assignment_submissions(module.name)}
 
 
 def rows(tree: CourseTree, module: Module, students: list[str] | None = None) -> list[Row]:

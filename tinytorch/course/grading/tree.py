@@ -7,6 +7,7 @@ import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -65,6 +66,7 @@ class CourseTree:
             )
         return path
 
+    @cached_property
     def config(self) -> Config:
         """nbgrader's configuration, as its own commands read it, for this tree."""
         from tinytorch.course.release import course_config
@@ -81,7 +83,7 @@ class CourseTree:
         from nbgrader.coursedir import CourseDirectory
 
         return CourseDirectory(
-            config=self.config(), log=quiet_log(), assignment_id=module.name if module else ""
+            config=self.config, log=quiet_log(), assignment_id=module.name if module else ""
         )
 
     @contextmanager
