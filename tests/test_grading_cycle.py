@@ -19,6 +19,7 @@ from tinytorch.course import grading
 from tinytorch.course.grading import execute as execution
 from tinytorch.course.grading.cycle import grade
 from tinytorch.course.grading.record import rows
+from tinytorch.course.grading.restore import restore
 from tinytorch.course.grading.tree import CourseTree
 from tinytorch.course.notebooks import notebook_text, read_source
 from tinytorch.course.project import CourseError, Project
@@ -243,6 +244,23 @@ def test_late_work_loses_what_the_course_says(project: Project):
         "early": (0.0, 3.0),
         "late": (3.0, 0.0),
     }
+
+
+def test_a_fault_of_the_grader_is_one_row_and_no_old_score(project: Project, monkeypatch):
+    hand_in(project, "anna", good(project))
+    hand_in(project, "bob", good(project))
+    assert graded(project) == {"anna": FULL, "bob": FULL}
+
+    def fails_once(notebook, released):
+        if any("mine" in cell.source for cell in notebook.cells):
+            raise KeyError("something nobody thought of")
+        return restore(notebook, released)
+
+    monkeypatch.setattr("tinytorch.course.grading.cycle.restore", fails_once)
+    hand_in(project, "anna", with_cell(good(project), "mine = 1"))
+    report = grade(CourseTree.of(project), [project.module(NAME)], force=True)
+    assert {row.student: row.points for row in report.rows} == {"anna": NONE, "bob": FULL}
+    assert report.rows[0].notes == ("the grader failed: KeyError: 'something nobody thought of'",)
 
 
 def test_one_student_only(project: Project):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import doctest
 import io
 import json
 from pathlib import Path
@@ -10,7 +11,7 @@ import pytest
 from conftest import HEADER, ROOT, write_course
 from nbformat.v4 import new_code_cell
 
-from tinytorch.course import mutants
+from tinytorch.course import mutants, mutations
 from tinytorch.course.mutations import mutants_of
 from tinytorch.course.notebooks import is_solution, read_source
 from tinytorch.course.project import CourseError, Module, Project
@@ -31,6 +32,11 @@ def cell(body: str, given: str = "") -> object:
 
 def changes(body: str, given: str = "") -> list[str]:
     return [mutant.mutated for mutant in mutants_of(cell(body, given))]
+
+
+def test_doctests():
+    assert doctest.testmod(mutations).failed == 0
+    assert doctest.testmod(mutations).attempted > 0
 
 
 def test_every_mutant_of_a_small_answer():

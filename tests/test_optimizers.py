@@ -326,7 +326,7 @@ def test_zero_grad_forgets_all_gradients():
 
 def test_groups_have_their_own_hyperparameters_and_inherit_the_rest():
     a, b = parameter(1.0, 1.0), parameter(1.0, 1.0)
-    groups = [{"parameters": (p for p in [a]), "learning_rate": 0.5}, {"parameters": [b], "weight_decay": 1.0}]
+    groups = [{"parameters": iter([a]), "learning_rate": 0.5}, {"parameters": [b], "weight_decay": 1.0}]
     optimizer = SGD(groups, learning_rate=0.25, momentum=0.5)
     assert [{k: v for k, v in group.items() if k != "parameters"} for group in optimizer.param_groups] == [
         {"learning_rate": 0.5, "weight_decay": 0.0, "momentum": 0.5},
@@ -348,6 +348,16 @@ def test_learning_rate_reads_the_first_group_and_sets_all():
         with pytest.raises((ValueError, TypeError), match="learning_rate"):
             optimizer.learning_rate = refused
     assert [group["learning_rate"] for group in optimizer.param_groups] == [0.125, 0.125]
+
+
+def test_defaults():
+    p = parameter(1.0)
+    assert Optimizer([p]).param_groups == [{"parameters": [p], "learning_rate": 0.01, "weight_decay": 0.0}]
+    assert SGD([p]).param_groups == [
+        {"parameters": [p], "learning_rate": 0.01, "weight_decay": 0.0, "momentum": 0.0}]
+    assert Adam([p]).param_groups == [
+        {"parameters": [p], "learning_rate": 0.001, "weight_decay": 0.0, "beta1": 0.9, "beta2": 0.999,
+         "epsilon": 1e-8}]
 
 
 def test_hyperparameters_become_plain_floats():
@@ -433,12 +443,13 @@ def test_the_buffers_hold_what_the_equations_say():
     assert adam.second_moment == {p: pytest.approx(0.99 * 0.01 + 0.01 * 4.0)}
 
 
-def test_momentum_may_be_switched_on_later():
+@pytest.mark.parametrize("momentum, expected", [(0.5, [0.8, 0.65]), (1.0, [0.8, 0.6])])
+def test_momentum_may_be_switched_on_later(momentum, expected):
     p = parameter(1.0)
     optimizer = SGD([p], learning_rate=0.1)
     run(optimizer, p, [1.0])
-    optimizer.param_groups[0]["momentum"] = 0.5
-    assert run(optimizer, p, [1.0, 1.0]) == pytest.approx([0.8, 0.65], abs=1e-15)
+    optimizer.param_groups[0]["momentum"] = momentum
+    assert run(optimizer, p, [1.0, 1.0]) == pytest.approx(expected, abs=1e-15)
     assert optimizer.state[p]["update_count"] == 3
 
 
@@ -793,19 +804,20 @@ def train(optimizer: Optimizer, variables: list[Variable], steps: range) -> None
 
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 @pytest.mark.parametrize("carry", [copy.deepcopy, through_pickle, through_npz, numpy_counts])
+@pytest.mark.parametrize("before", [0, 1, 7])
 @every_rule
-def test_training_resumes_bit_for_bit(make, carry, dtype):
+def test_training_resumes_bit_for_bit(make, before, carry, dtype):
     optimizer, variables = make_training(make, dtype)
-    train(optimizer, variables, range(7))
+    train(optimizer, variables, range(before))
     saved, arrays = carry(optimizer.state_dict()), [value(v).copy() for v in variables]
-    train(optimizer, variables, range(7, 15))
+    train(optimizer, variables, range(before, 15))
 
     resumed, others = make_training(make, dtype)
     resumed.learning_rate = 7.0  # what is loaded replaces it
     for variable, array in zip(others, arrays):
         variable.data = Tensor(array)
     resumed.load_state_dict(saved)
-    train(resumed, others, range(7, 15))
+    train(resumed, others, range(before, 15))
     assert snapshot(resumed) == snapshot(optimizer)
 
 
@@ -883,7 +895,7 @@ MISFITS = {
     "a negative rate": edited("param_groups", 1, "learning_rate", -1.0),
     "a rate that is no number": edited("param_groups", 1, "learning_rate", "fast"),
     "a beta of one": edited("param_groups", 1, "beta2", 1.0),
-    "state of a parameter too many": edited("state", 9, {"update_count": 1}),
+    "state of a parameter too many": edited("state", 4, {"update_count": 1}),
     "state under a name": edited("state", "w", {"update_count": 1}),
     "state that is none": edited("state", 3, None),
     "a count of zero": edited("state", 3, "update_count", 0),
@@ -907,6 +919,12 @@ def test_a_state_dictionary_that_does_not_fit_changes_nothing(misfit):
         optimizer.load_state_dict(saved)
     assert len(str(refusal.value)) > 20 and "\n" not in str(refusal.value)
     assert snapshot(optimizer) == before
+
+
+def test_state_for_a_parameter_too_many_is_refused_with_the_positions_there_are():
+    optimizer, _ = make_training(MAKERS["Adam"], np.float64)
+    with pytest.raises(ValueError, match="4.* 0 to 3"):
+        optimizer.load_state_dict(edited("state", 4, {"update_count": 1})(optimizer.state_dict()))
 
 
 def test_the_state_of_another_optimizer_does_not_fit():
@@ -962,9 +980,10 @@ def test_steplr_rates_come_from_the_initial_rate_without_drift():
     assert rates == [0.3 * 0.7**k for k in range(60)]
 
 
-def test_steplr_resumes():
+@pytest.mark.parametrize("calls", [0, 1, 3])
+def test_steplr_resumes(calls):
     first = StepLR(SGD([parameter(1.0)], learning_rate=0.5), step_size=2, gamma=0.5)
-    rates_after_calls(first, 3)
+    rates_after_calls(first, calls)
     saved = through_pickle(first.state_dict())
     expected = rates_after_calls(first, 6)
     second = StepLR(SGD([parameter(1.0)], learning_rate=9.0), step_size=7, gamma=0.9)
@@ -1033,7 +1052,8 @@ def test_steplr_refuses_the_state_of_other_groups():
 @pytest.mark.parametrize("options, error", [
     ({"step_size": 0}, ValueError), ({"step_size": -1}, ValueError), ({"step_size": 1.5}, TypeError),
     ({"step_size": True}, TypeError), ({"step_size": "3"}, TypeError), ({"step_size": None}, TypeError),
-    ({"step_size": 1, "gamma": -0.1}, ValueError), ({"step_size": 1, "gamma": math.nan}, ValueError),
+    ({"step_size": 1, "gamma": -0.1}, ValueError), ({"step_size": 1, "gamma": 0}, ValueError),
+    ({"step_size": 1, "gamma": math.nan}, ValueError),
     ({"step_size": 1, "gamma": math.inf}, ValueError), ({"step_size": 1, "gamma": "0.1"}, TypeError)])
 def test_steplr_refusals(options, error):
     optimizer = SGD([parameter(1.0)])

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, TextIO
 
 from tinytorch.course.grading import collect
+from tinytorch.course.grading.collect import Submission
 from tinytorch.course.grading.execute import execute
 from tinytorch.course.grading.record import (
     Graded,
@@ -150,16 +151,19 @@ def _grade(tree: CourseTree, module: Module, student: str, released: NotebookNod
     start = time.perf_counter()
     submission = collect.read(tree, module, student)
     fingerprint = digest(tree, submission, tree.released(module))
-    if submission.notebook is None:
-        scores = nothing(released, submission.problem or "")
-        return Graded(
-            submission, tuple(scores), None, (submission.problem or "", *submission.notes), 0.0, fingerprint
-        )
+    if submission.problem is not None:
+        return _failed(submission, released, submission.problem, fingerprint)
     if known and is_graded_already(tree, submission, fingerprint):
         return Graded(replace(submission, notebook=None), (), None, (), 0.0, "")
-    restored = restore(submission.notebook, released)
-    execution = execute(tree.project, restored.notebook, restored.demos)
-    scores = score(execution.notebook)
+    try:
+        restored = restore(submission.notebook, released)
+        execution = execute(tree.project, restored.notebook, restored.demos)
+        scores = score(execution.notebook)
+    except Exception as error:
+        # A fault of the grader, met by one submission, is told in its row; the class is graded all the same.
+        return _failed(
+            submission, released, f"the grader failed: {type(error).__name__}: {error}", fingerprint
+        )
     notes = (
         *submission.notes,
         *restored.notes,
@@ -169,6 +173,14 @@ def _grade(tree: CourseTree, module: Module, student: str, released: NotebookNod
     return Graded(
         submission, tuple(scores), execution.notebook, notes, time.perf_counter() - start, fingerprint
     )
+
+
+def _failed(submission: Submission, released: NotebookNode, problem: str, fingerprint: str) -> Graded:
+    """No points, and the reason: whatever the gradebook held before must not stand."""
+    problem = problem.splitlines()[0]
+    submission = replace(submission, notebook=None, problem=problem)
+    scores = tuple(nothing(released, problem))
+    return Graded(submission, scores, None, (problem, *submission.notes), 0.0, fingerprint)
 
 
 def _say(progress: TextIO | None, module: Module, graded: Graded, done: int, total: int) -> None:
