@@ -97,7 +97,7 @@ def test_gradient_descent_updates_every_element_by_its_own_gradient():
 
 @pytest.mark.parametrize("rate, factors", [(0.4, (0.92, -0.6)), (0.5, (0.9, -1.0)), (0.6, (0.88, -1.4))])
 def test_gradient_descent_on_the_ravine_multiplies_each_coordinate_by_its_factor(rate, factors):
-    """f = 0.1 x² + 2 y², curvatures 0.2 and 4: the factors are 1 - 0.2 rate and 1 - 4 rate, stable below 2 / 4."""
+    """f = 0.1 x² + 2 y², curvatures 0.2 and 4: factors 1 - 0.2 rate and 1 - 4 rate, stable below 2 / 4."""
     point, curvatures = parameter([10.0, 1.0]), Tensor(np.array([0.1, 2.0]))
     for step in range(1, 6):
         point.grad = None
@@ -947,7 +947,7 @@ def rates_after_calls(schedule: StepLR, calls: int) -> list[float]:
 
 
 def test_steplr_table():
-    """The k-th call opens epoch k - 1; PyTorch's k // step_size, at the end of an epoch, is one call ahead."""
+    """The k-th call opens epoch k - 1; PyTorch's k // step_size, at an epoch's end, is one call ahead."""
     schedule = StepLR(SGD([parameter(1.0)], learning_rate=0.1), step_size=3, gamma=0.1)
     ours = rates_after_calls(schedule, 7)
     assert ours == pytest.approx([0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001], rel=1e-12)
