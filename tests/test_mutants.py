@@ -11,8 +11,9 @@ import pytest
 from conftest import HEADER, ROOT, write_course
 from nbformat.v4 import new_code_cell
 
-from tinytorch.course import mutants, mutations
-from tinytorch.course.mutations import mutants_of
+from tinytorch.course import mutants
+from tinytorch.course.mutants import mutations
+from tinytorch.course.mutants.mutations import mutants_of
 from tinytorch.course.notebooks import is_solution, read_source
 from tinytorch.course.project import CourseError, Module, Project
 

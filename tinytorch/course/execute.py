@@ -106,7 +106,7 @@ def run_notebook(
         )
         try:
             # Unlike client.execute(), this closes the event loop of a worker thread when it is done.
-            asyncio.run(client.async_execute(env=_kernel_environment(project, Path(scratch))))
+            asyncio.run(client.async_execute(env=kernel_environment(project, Path(scratch))))
         except CellExecutionError as error:
             stopped = f"{_last_run(notebook)} raised {error.ename}: {error.evalue}"
         except CellTimeoutError:
@@ -116,11 +116,12 @@ def run_notebook(
     return Run(notebook, stopped.strip().splitlines()[0] if stopped else None)
 
 
-def _kernel_environment(project: Project, scratch: Path) -> dict[str, str]:
+def kernel_environment(project: Project, scratch: Path) -> dict[str, str]:
+    """The environment of a kernel: this checkout's ``tinytorch`` first, nothing of anybody's start-up files."""
     environment = dict(os.environ)
     path = [str(project.root), environment.get("PYTHONPATH", "")]
     environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
-    # Neither a person's start-up files nor their history belong into a build.
+    # Neither a person's start-up files nor what another notebook left there.
     environment["IPYTHONDIR"] = str(scratch / ".ipython")
     return environment
 

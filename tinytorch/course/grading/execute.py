@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import asyncio
 import copy
-import os
 import tempfile
 import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tinytorch.course.execute import kernel_environment
 from tinytorch.course.grading.tree import quiet_log
 from tinytorch.course.leaks import cell_name
 from tinytorch.course.project import Project
@@ -68,7 +68,7 @@ def execute(
         client = _client(notebook, leave_out, cell_seconds, scratch, notes)
         try:
             # Unlike client.execute(), this closes the event loop of a worker thread when it is done.
-            asyncio.run(client.async_execute(env=_environment(project, Path(scratch))))
+            asyncio.run(client.async_execute(env=kernel_environment(project, Path(scratch))))
         except DeadKernelError:
             notes.append(f"{_at(client)} ended its kernel")
         except CellTimeoutError:
@@ -129,15 +129,6 @@ def _client(
     )
     runner.reached = set()
     return runner
-
-
-def _environment(project: Project, scratch: Path) -> dict[str, str]:
-    environment = dict(os.environ)
-    path = [str(project.root), environment.get("PYTHONPATH", "")]
-    environment["PYTHONPATH"] = os.pathsep.join(part for part in path if part)
-    # What one submission leaves in its start-up folder must not greet the next one.
-    environment["IPYTHONDIR"] = str(scratch / ".ipython")
-    return environment
 
 
 def _at(client: Any) -> str:

@@ -1,6 +1,6 @@
 """Do the graded tests notice mistakes? Run a module's cells with one small mistake at a time and see.
 
-A mutant (see :mod:`tinytorch.course.mutations`) is noticed when a graded cell of its module fails. One that
+A mutant (see :mod:`tinytorch.course.mutants.mutations`) is noticed when a graded cell of its module fails. One that
 is not noticed either shows a hole in the graded tests, or computes the same as the reference: then it
 stands, with the reason, in ``modules/mutants/NN_name.toml``::
 
@@ -29,7 +29,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TextIO
 
-from tinytorch.course.mutations import Mutant, mutants_of
+from tinytorch.course.mutants.mutations import Mutant, mutants_of
 from tinytorch.course.notebooks import cell_lines, grade_id, has_tag, is_graded, is_solution, read_source
 from tinytorch.course.project import CourseError, Module, Project
 
@@ -241,7 +241,7 @@ def _stale(equivalents: list[Equivalent], outcomes: list[Outcome]) -> Iterator[s
 
 
 class _Worker:
-    """One process of :mod:`tinytorch.course.mutant_worker`."""
+    """One process of :mod:`tinytorch.course.mutants.worker`."""
 
     def __init__(self, project: Project, folder: str):
         # One thread each, no windows, and the same order of sets in every run.
@@ -254,7 +254,7 @@ class _Worker:
             OPENBLAS_NUM_THREADS="1",
             MKL_NUM_THREADS="1",
         )
-        script = Path(__file__).with_name("mutant_worker.py")
+        script = Path(__file__).with_name("worker.py")
         self.process = subprocess.Popen(
             [sys.executable, "-P", str(script)],
             stdin=subprocess.PIPE,
