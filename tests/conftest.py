@@ -156,3 +156,27 @@ def released_course(tmp_path_factory: pytest.TempPathFactory) -> Project:
     export(project, project.modules())
     release(project, project.modules())
     return project
+
+
+def copy_sources(root: Path) -> Project:
+    """A course with the real modules, sources only, and this checkout's package."""
+    (root / "modules").mkdir(parents=True)
+    (root / "tinytorch").symlink_to(ROOT / "tinytorch")
+    for name in ("settings.ini", "pyproject.toml", "nbgrader_config.py", "modules/nbgrader_config.py"):
+        shutil.copyfile(ROOT / name, root / name)
+    for name in ("examples", "source"):
+        built = shutil.ignore_patterns("*.ipynb", ".ipynb_checkpoints")
+        shutil.copytree(ROOT / "modules" / name, root / "modules" / name, ignore=built)
+    return Project(root)
+
+
+@pytest.fixture(scope="session")
+def real_course(tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """The real modules, built and released (and so proven) once."""
+    from tinytorch.course.notebooks import build
+    from tinytorch.course.release import release
+
+    project = copy_sources(tmp_path_factory.mktemp("real") / "course")
+    build(project, project.modules())
+    release(project, project.modules())
+    return project
