@@ -244,6 +244,32 @@ def test_a_missing_prerequisite_is_named(exported: Project):
     assert any(line.startswith("tinytorch/core/doubling.py: no module exports this") for line in found)
 
 
+EXERCISE = "# %% [markdown]\n# ### Exercise: count\n#\n# {line}\n#\n# Write `count`.\n\n"
+
+
+@pytest.mark.parametrize(
+    ("line", "fits"),
+    [
+        ("*easy · about 5 minutes · 3 lines · 4 points*", True),
+        ("*easy · about 5 minutes · 3 lines · 5 points*", False),
+        ("*easy · about 5 minutes · 4 points*", False),
+        ("easy · about 5 minutes · 3 lines · 4 points", False),
+        ("", False),
+    ],
+)
+def test_an_exercise_announces_the_points_it_is_graded_with(exported: Project, line: str, fits: bool):
+    source = exported.module("02").source
+    cell = '# %% nbgrader={"grade": false, "grade_id": "count-function"'
+    assert COUNTING.count(cell) == 1
+    source.write_text(COUNTING.replace(cell, EXERCISE.format(line=line) + cell), encoding="utf-8")
+    found = check(exported, [exported.module("02")])
+    if fits:
+        assert found == []
+    else:
+        [failure] = found
+        assert "(line 26): an exercise announced as" in failure and "· 4 points*" in failure
+
+
 def test_a_demo_must_be_allowed_to_raise(exported: Project):
     (exported.root / SOURCE).write_text(COUNTING + '\n# %% tags=["demo"]\ncount([1.0])\n')
     assert any(

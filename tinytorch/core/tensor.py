@@ -12,11 +12,6 @@ from itertools import zip_longest
 
 import numpy as np
 
-# On Linux the C library hands freed memory back to the system so eagerly that a training step would fetch its
-# arrays anew every time, at twice the cost. Freeing one large block, never touched, makes it keep some: see
-# M_TRIM_THRESHOLD in mallopt(3).
-np.empty(16 * 2**20, dtype=np.uint8)
-
 __all__ = ["to_array", "TensorMethods", "Tensor", "broadcast_shapes", "common_dtype", "Operation",
            "add", "negate", "subtract", "multiply", "divide", "power", "equal", "not_equal", "less",
            "less_equal", "greater", "greater_equal", "exp", "log", "sqrt", "abs", "maximum",
@@ -1035,3 +1030,8 @@ def randn(*shape, generator=None, dtype=np.float32) -> Tensor:
     shape = _one_tuple(shape)
     generator = np.random.default_rng(generator)
     return Tensor(generator.standard_normal(shape), dtype)
+
+
+# Make the C library keep freed memory for the next arrays: see M_TRIM_THRESHOLD in mallopt(3).
+reserve = np.empty(16 * 2**20, dtype=np.uint8)
+del reserve

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ast
 import difflib
+import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
@@ -28,6 +29,9 @@ if TYPE_CHECKING:
 
 _KEYS = ("grade", "grade_id", "locked", "schema_version", "solution", "task")
 _SCHEMA = 3
+_EXERCISE_LINE = re.compile(
+    r"\*(easy|medium|medium to hard|hard) · about \d+ minutes · .+ · (?P<points>[\d.]+) points?\*"
+)
 
 
 @dataclass
@@ -190,6 +194,31 @@ def _graded_metadata(source: _Source, index: int, cell: NotebookNode, meta: dict
         source.fail(index, "a graded cell without the tag raises-exception", 'add tags=["raises-exception"]')
     if has_tag(cell, "demo"):
         source.fail(index, "a graded cell with the tag demo", "remove the tag")
+
+
+def _exercises_say_what_they_ask(source: _Source) -> None:
+    """Below the heading of an exercise: level, minutes, size of the answer, and its points as they are graded."""
+    exercises: list[tuple[int, str]] = []
+    points: list[float] = []
+    for index, cell in source.cells():
+        lines = cell.source.split("\n")
+        if cell.cell_type == "markdown":
+            for number, line in enumerate(lines):
+                if line.startswith("### Exercise:"):
+                    exercises.append((index, "".join(lines[number + 2 : number + 3])))
+                    points.append(0)
+        elif is_graded(cell) and exercises:
+            value = cell.metadata["nbgrader"].get("points")
+            points[-1] += value if isinstance(value, (int, float)) else 0
+    for (index, line), worth in zip(exercises, points):
+        match = _EXERCISE_LINE.fullmatch(line)
+        if match is None or float(match["points"]) != worth:
+            source.fail(
+                index,
+                f"an exercise announced as '{line}'",
+                f"write '*easy, medium or hard · about N minutes · size of the answer · {worth:g} points*' two lines "
+                "below its heading (the points of the graded cells up to the next exercise)",
+            )
 
 
 def _graded_ends_in_its_test(source: _Source) -> None:
@@ -438,6 +467,7 @@ _RULES: tuple[Callable[[_Source], None], ...] = (
     _export_target,
     _nbgrader_metadata,
     _graded_ends_in_its_test,
+    _exercises_say_what_they_ask,
     _solution_marks,
     _demos_may_raise,
     _imports,

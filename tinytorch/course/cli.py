@@ -26,11 +26,10 @@ def main(argv: list[str] | None = None) -> int:
     arguments = _parser().parse_args(argv)
     try:
         # A student exports from a notebook anywhere; everything else works on the checkout it is started in.
-        own = getattr(arguments, "notebook", None)
-        if own:
+        if getattr(arguments, "notebook", None):
             _export_own(arguments)
         else:
-            arguments.run(find_project(), arguments)
+            arguments.run(_project(arguments), arguments)
     except CourseError as error:
         for line in str(error).splitlines():
             print(f"tinytorch: {line}", file=sys.stderr)
@@ -48,6 +47,15 @@ def main(argv: list[str] | None = None) -> int:
         print("tinytorch: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _project(arguments: argparse.Namespace) -> Project:
+    try:
+        return find_project()
+    except CourseError as error:
+        if arguments.command != "export":
+            raise
+        raise CourseError(f"{error}; to export your own notebook: tinytorch export --notebook FILE") from None
 
 
 def _parser() -> argparse.ArgumentParser:

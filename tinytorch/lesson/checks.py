@@ -22,6 +22,7 @@ def expect_close(tried: str, got, expected, cause: str = "", tolerance: float = 
         Traceback (most recent call last):
         AssertionError: step 2: expected 0.71, got 0.881: did you use (1 - momentum) * g?
     """
+    __tracebackhide__ = True
     expected = np.asarray(expected)
     array = _plain(got)
     if array is None:
@@ -57,6 +58,7 @@ def expect_equal(tried: str, got, expected, cause: str = "") -> None:
         Traceback (most recent call last):
         AssertionError: shape of a (2, 3) tensor: expected (2, 3), got (3, 2): rows come first
     """
+    __tracebackhide__ = True
     same_kind = type(got) is type(expected) or not isinstance(expected, (bool, tuple, type(None)))
     equal = got == expected if same_kind else False
     if not isinstance(equal, (bool, np.bool_)) or not equal:
@@ -81,6 +83,7 @@ def expect_raises(tried: str, error: type[Exception], function, *mentions: str, 
         Traceback (most recent call last):
         AssertionError: a ragged list: expected ValueError, got no error: check the rows
     """
+    __tracebackhide__ = True
     try:
         function()
     except error as raised:
@@ -121,4 +124,6 @@ def _describe(value) -> str:
 
 
 def _fail(tried: str, expected: str, got: str, cause: str) -> None:
+    # IPython and pytest leave frames with this name out of a traceback: the student's own lines remain.
+    __tracebackhide__ = True
     raise AssertionError(f"{tried}: expected {expected}, got {got}" + (f": {cause}" if cause else ""))

@@ -11,23 +11,22 @@
 # ---
 
 # %% [markdown]
-# # Autograd
+# # 07 · Automatic differentiation
 #
 # > Reverse-mode automatic differentiation: a graph of operations, walked from the newest to the oldest.
-
-# %% [markdown]
+#
+# | | |
+# |---|---|
+# | **You build** | the backward rule of every tensor operation, `Variable`, `backward()`, `no_grad()`, `check_gradients()`, `track()` |
+# | **You need** | module 01; what a derivative is and the chain rule for functions of one variable. The rest is built here |
+# | **Time** | about 5 hours; good places to stop are marked *Pause* |
+# | **Exercises** | 15, worth 120 points |
+# | **Exported to** | `tinytorch/core/autograd.py`; every module that trains anything imports it |
+#
 # A network learns by changing its parameters a little, in the direction that makes its error smaller. To know that
 # direction it needs one derivative for each parameter, and there may be millions. In this module you build the
 # machine that finds all of them, exactly, for about the price of computing the error itself, and for any program made
 # of the operations of module 01.
-#
-# | | |
-# | --- | --- |
-# | You build | the backward rule of every tensor operation, `Variable`, `backward()`, `no_grad()`, `check_gradients()`, `track()` |
-# | It is exported to | `tinytorch.core.autograd` |
-# | You need | module 01; what a derivative is and the chain rule for functions of one variable. The rest is built here |
-# | Time | about 5 hours; good places to stop are marked *Pause* |
-# | Points | 120, in 15 exercises |
 #
 # The way goes from a slope you measure with two function calls, over the rule of each operation, to a graph that
 # remembers what was computed and is walked backward. At the end a layer and an activation that have never heard of
@@ -178,7 +177,7 @@ plotting.show(figure,
 #
 # ### Exercise: measure a gradient
 #
-# *easy · about 15 minutes · 8 lines*
+# *easy · about 15 minutes · 8 lines · 5 points*
 #
 # Write `numerical_gradient(function, point, epsilon)`.
 #
@@ -438,7 +437,7 @@ print(local_gradients(negate, floats([10.0, 20.0]), floats([1.0, 2.0])))
 # %% [markdown]
 # ### Exercise: subtract, multiply, divide
 #
-# *easy · about 10 minutes · 3 lines*
+# *easy · about 10 minutes · 3 lines · 8 points*
 #
 # Write the three rules. With $g$ for `gradient`:
 #
@@ -500,7 +499,7 @@ test_arithmetic_backward()
 # %% [markdown]
 # ### Exercise: log, sqrt, abs, maximum
 #
-# *easy · about 15 minutes · 6 lines*
+# *easy · about 15 minutes · 6 lines · 8 points*
 #
 # `exp` and `minimum` are given below. Write the other rules:
 #
@@ -585,7 +584,7 @@ test_elementwise_backward()
 # %% [markdown]
 # ### Exercise: power
 #
-# *medium · about 20 minutes · 4 lines*
+# *medium · about 20 minutes · 4 lines · 6 points*
 #
 # $y = a^b$ depends on the base and on the exponent:
 #
@@ -696,7 +695,7 @@ plotting.show(figure,
 # %% [markdown]
 # ### Exercise: unbroadcast
 #
-# *medium · about 20 minutes · 3 lines*
+# *medium · about 20 minutes · 3 lines · 10 points*
 #
 # Write `unbroadcast(gradient, shape)`. The lines above the blank are given: the usual case, nothing was broadcast,
 # costs nothing, and a shape that cannot have been broadcast is refused.
@@ -794,8 +793,9 @@ test_unbroadcast()
 # You need not remember which side is transposed: with $G$ of shape $(n, m)$ there is only one way to multiply that
 # gives the shape of $A$, and one that gives the shape of $B$. By hand:
 #
-# $$A = \begin{pmatrix}1&2\end{pmatrix},\quad B = \begin{pmatrix}3&4\\5&6\end{pmatrix},\quad G = \begin{pmatrix}1&-1\end{pmatrix}:\qquad
-# G B^\mathsf{T} = \begin{pmatrix}-1&-1\end{pmatrix},\quad A^\mathsf{T} G = \begin{pmatrix}1&-1\\2&-2\end{pmatrix}$$
+# $$A = \begin{pmatrix}1&2\end{pmatrix},\quad B = \begin{pmatrix}3&4\\5&6\end{pmatrix},\quad G = \begin{pmatrix}1&-1\end{pmatrix}$$
+#
+# $$G B^\mathsf{T} = \begin{pmatrix}-1&-1\end{pmatrix},\qquad A^\mathsf{T} G = \begin{pmatrix}1&-1\\2&-2\end{pmatrix}$$
 
 # %% tags=["demo", "raises-exception"]
 def draw_block(axes, left, middle, height, width, text, color):
@@ -812,7 +812,7 @@ axes.set(xlim=(-0.2, 16.8), ylim=(-5.0, 1.6), aspect="equal")
 rows = [
     (0, [("Y\nn × m", n, m, plotting.BLUE), ("=", 0, 0, plotting.BLACK), ("A\nn × k", n, k, plotting.GREEN),
          ("B\nk × m", k, m, plotting.VERMILLION)]),
-    (-3.4, [("for A", n, k, plotting.GREEN), ("=", 0, 0, plotting.BLACK), ("G", n, m, plotting.BLUE),
+    (-3.4, [("∂L/∂A", n, k, plotting.GREEN), ("=", 0, 0, plotting.BLACK), ("G", n, m, plotting.BLUE),
             ("Bᵀ", m, k, plotting.VERMILLION)]),
 ]
 for middle, parts in rows:
@@ -820,7 +820,7 @@ for middle, parts in rows:
     for text, height, width, color in parts:
         left = draw_block(axes, left, middle, height, width, text, color) + 0.55
 left = 10.3
-for text, height, width, color in [("for B", k, m, plotting.VERMILLION), ("=", 0, 0, plotting.BLACK),
+for text, height, width, color in [("∂L/∂B", k, m, plotting.VERMILLION), ("=", 0, 0, plotting.BLACK),
                                    ("Aᵀ", k, n, plotting.GREEN), ("G", n, m, plotting.BLUE)]:
     left = draw_block(axes, left, -3.4, height, width, text, color) + 0.55
 plotting.show(figure,
@@ -831,7 +831,7 @@ plotting.show(figure,
 # %% [markdown]
 # ### Exercise: matmul
 #
-# *medium · about 30 minutes · 8 lines*
+# *medium · about 30 minutes · 8 lines · 10 points*
 #
 # `matmul` takes more than two matrices, and its backward has to follow:
 #
@@ -946,7 +946,7 @@ print("sum over axis 0, gradient (1, 2, 3) arrives:\n", local_gradients(sum, flo
 # %% [markdown]
 # ### Exercise: mean, max and min
 #
-# *medium · about 20 minutes · 5 lines*
+# *medium · about 20 minutes · 5 lines · 10 points*
 #
 # - **mean** is a sum divided by the number of elements which went into each result. So is its gradient.
 # - **max** and **min** hand out one of their inputs: only that one receives the gradient. Where several elements tie
@@ -1045,17 +1045,15 @@ def reshape_backward(gradient, output, x, shape=-1):
 
 
 # %% [markdown]
-# Row 0 was used twice and receives $1 + 10 = 11$, row 1 had no effect and receives 0, row 2 receives 100.
-#
 # ### Exercise: transpose and indexing
 #
-# *medium · about 20 minutes · 6 lines*
+# *medium · about 20 minutes · 6 lines · 8 points*
 #
 # - **transpose**: `axes=None` reverses all axes, and reversing again brings them back. Otherwise axis `i` of the
 #   output is axis `axes[i]` of the input, and the way back is the inverse permutation. An axis may be negative: count
 #   it from the front first.
 # - **getitem**: begin with zeros in the shape and data type of `x`, and **add** each gradient at the index it came
-#   from.
+#   from. (Keep your prediction in mind: what happens to a row that was picked twice?)
 #
 # <details><summary>Hint 1, transpose</summary>
 #
@@ -1127,6 +1125,9 @@ x = floats([[1, 2], [3, 4], [5, 6]])
 print("what the rows of x receive from x[[0, 0, 2]]:\n", rows)
 
 # %% [markdown]
+# Row 0 was used twice and receives $1 + 10 = 11$, row 1 had no effect and receives 0, row 2 receives 100.
+
+# %% [markdown]
 # *Pause.* You have the backward of every operation. What is missing is the graph which calls them in the right order.
 #
 # ## 8. A Variable remembers how it was made
@@ -1194,7 +1195,7 @@ class Node:
 # %% [markdown]
 # ### Exercise: record an operation
 #
-# *medium · about 20 minutes · 4 lines*
+# *medium · about 20 minutes · 4 lines · 6 points*
 #
 # Read the class below: most of it is small. Then write the end of `record_operation`. At that point the operation has
 # been computed (`arrays`, `output`), and `result` is a Variable around the output that remembers nothing yet.
@@ -1461,7 +1462,7 @@ draw_graph(L, {a: "a", b: "b", c: "c", d: "d", L: "L"}, (8.0, 2.6),
 #
 # ### Exercise: what a node sends to its inputs
 #
-# *medium · about 20 minutes · 6 lines*
+# *medium · about 20 minutes · 6 lines · 8 points*
 #
 # Write the loop of `input_gradients(node, gradient)`. Given before it: `parts`, what the operation's backward
 # returned, one part for each input. For each input and its part:
@@ -1625,7 +1626,7 @@ print(f"length 40 would take {2.0 ** 40 - 1:.2g} visits: at a million a second, 
 # %% [markdown]
 # ### Exercise: newest first
 #
-# *medium · about 20 minutes · 6 lines*
+# *medium · about 20 minutes · 6 lines · 8 points*
 #
 # Write `backward_order(root)`: all Variables with a `grad_fn` that `root` was made from, and `root` itself, newest
 # first, each once. Leaves are not in it.
@@ -1720,7 +1721,7 @@ test_backward_order()
 # %% [markdown]
 # ### Exercise: accumulate, then walk
 #
-# *medium to hard · about 40 minutes · 3 + 9 lines*
+# *medium to hard · about 40 minutes · 3 + 9 lines · 13 points*
 #
 # **`accumulate`** adds an array (`contribution`) to a Variable's `grad`: the first contribution becomes the gradient,
 # each further one is **added**, in a new array. (The old one may be in somebody's hands: a gradient that was read
@@ -1949,7 +1950,7 @@ print("the loss is dropped; still alive:", watcher() is not None)
 print("the gradient stays:", w.grad)
 
 # %% [markdown]
-# *Pause.*
+# *Pause.* Backward works. What follows is how to use it in a loop.
 #
 # ## 10. Gradients accumulate, so forget them in time
 #
@@ -1998,7 +1999,7 @@ plotting.show(figure,
 #
 # ### Exercise: no_grad
 #
-# *easy · about 10 minutes · 5 lines*
+# *easy · about 10 minutes · 5 lines · 5 points*
 #
 # `contextlib.contextmanager` makes a context manager of a function with one `yield`: what stands before it happens on
 # entering, what stands after it on leaving. (It can also be used as a decorator, `@no_grad()`.)
@@ -2088,7 +2089,7 @@ test_no_grad()
 #
 # ### Exercise: check_gradients
 #
-# *medium · about 30 minutes · 11 lines*
+# *medium · about 30 minutes · 11 lines · 8 points*
 #
 # Given: `variables` (the inputs as float64 Variables), the `output` for them, and the `weights`. Also given: a
 # function `weighted_sum(position, point)`, which is $L$ with input number `position` replaced by the array `point`.
@@ -2234,7 +2235,7 @@ check_gradients(lambda x: x.reshape(2, 6).T[[0, 0, 5], ::-1], square)
 print("every rule agrees with measuring")
 
 # %% [markdown]
-# *Pause.*
+# *Pause.* The machine is complete and checked. Last comes the bridge to the modules around it.
 #
 # ## 13. The bridge: what was written before trains now
 #
@@ -2299,7 +2300,7 @@ class ToyNetwork:
 #
 # ### Exercise: track
 #
-# *medium · about 20 minutes · 8 lines*
+# *medium · about 20 minutes · 8 lines · 7 points*
 #
 # Given: `_find_place(module, name, tensor)` follows a path and returns `(owner, key)`, the object in which the
 # parameter stands and under what; if something is wrong with the name or the parameter, it raises.
@@ -2550,30 +2551,34 @@ print("forward and backward, in evaluations:", np.round(costs, 1))
 # That is why the direction matters. Going forward through the graph with derivatives would take one pass for each
 # *input*; going backward takes one for each *output*, and a loss is a single number.
 #
-# ## 15. Think about it
+# ## 15. Reflect
 #
-# 1. The rule of `sqrt` uses `output`, that of `log` uses `x`. Could each use the other? Which of both would you keep
-#    in memory if the other could be thrown away?
-# 2. `relu(x) = maximum(x, 0.0)`. What is its gradient at exactly 0 with our convention? PyTorch's `relu` has 0 there,
-#    its `maximum` has ½. Does it matter in practice?
-# 3. Between forward and backward, somebody changes `w.data.data` in place. Which rules give wrong gradients then, and
-#    which do not? (Try `w * w`, `exp(w)` and `w + 1`.)
-# 4. Why does a leaf's `grad` require no gradient itself? What would have to change in the rules of section 3 so that
-#    second derivatives can be had?
-# 5. Somebody adds `retain_grad()` to every Variable, to be safe. What does it cost?
+# Try to answer before you unfold.
 #
-# <details><summary>Some answers</summary>
+# <details><summary>1. The rule of <code>sqrt</code> uses <code>output</code>, that of <code>log</code> uses <code>x</code>. Could each use the other?</summary>
 #
-# 1. $x$ can be had from the output of either ($x = y^2$, $x = e^y$), so yes. Usually the output is kept anyway, since
-#    the next operation needs it as its input.
-# 2. ½. Exact ties are rare in floating numbers, except where a bias of 0 meets an input of 0; any value between 0 and
-#    1 is a valid subgradient.
-# 3. `w * w` reads the array of `w` in backward and is wrong; `exp` reads its own output and `+` reads nothing, both
-#    are right. PyTorch counts versions of every array and refuses; we only document it.
-# 4. The rules compute with arrays, so nothing is recorded in them. Written with the operations themselves, on
-#    Variables, backward would record a graph of its own, and one could differentiate that.
-# 5. Every intermediate gradient stays in memory as long as its Variable lives; normally each is freed as soon as the
-#    walk has passed.
+# $x$ can be had from the output of either ($x = y^2$, $x = e^y$), so yes. Usually the output is kept anyway, since
+# the next operation needs it as its input.
+# </details>
+# <details><summary>2. <code>relu(x) = maximum(x, 0.0)</code>. What is its gradient at exactly 0 with our convention? PyTorch's <code>relu</code> has 0 there, its <code>maximum</code> ½. Does it matter?</summary>
+#
+# ½. Exact ties are rare in floating numbers, except where a bias of 0 meets an input of 0; any value between 0 and
+# 1 is a valid subgradient.
+# </details>
+# <details><summary>3. Between forward and backward, somebody changes <code>w.data.data</code> in place. Which of <code>w * w</code>, <code>exp(w)</code> and <code>w + 1</code> get a wrong gradient?</summary>
+#
+# `w * w` reads the array of `w` in backward and is wrong; `exp` reads its own output and `+` reads nothing, both
+# are right. PyTorch counts versions of every array and refuses; we only document it.
+# </details>
+# <details><summary>4. Why does a leaf's <code>grad</code> require no gradient itself? What would have to change so that second derivatives can be had?</summary>
+#
+# The rules compute with arrays, so nothing is recorded in them. Written with the operations themselves, on
+# Variables, backward would record a graph of its own, and one could differentiate that.
+# </details>
+# <details><summary>5. Somebody adds <code>retain_grad()</code> to every Variable, to be safe. What does it cost?</summary>
+#
+# Every intermediate gradient stays in memory as long as its Variable lives; normally each is freed as soon as the
+# walk has passed.
 # </details>
 #
 # ## What you built
