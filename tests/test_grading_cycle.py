@@ -396,7 +396,7 @@ def test_a_gradebook_that_is_none(project: Project):
 
 @pytest.mark.parametrize("command", [grading.feedback, grading.grades])
 def test_nothing_graded_yet(project: Project, command):
-    with pytest.raises(CourseError, match="^nothing has been graded yet; run `make autograde` first$"):
+    with pytest.raises(CourseError, match="^nothing has been graded yet of 0[12]_.*; run `make autograde` first$"):
         command(project, [project.module(NAME)], out=io.StringIO())
 
 
@@ -420,16 +420,16 @@ def test_feedback_and_csv(project: Project, tmp_path: Path):
     assert (
         (project.course_root / "grades.csv").read_text()
         == """\
-student,assignment,graded_cell,score,max_score
-'=cmd,01_doubling,test-number,0,3
-'=cmd,01_doubling,test-double,0,2
-'=cmd,01_doubling,total,0,5
-anna,01_doubling,test-number,3,3
-anna,01_doubling,test-double,2,2
-anna,01_doubling,total,5,5
-bob [2],01_doubling,test-number,3,3
-bob [2],01_doubling,test-double,0,2
-bob [2],01_doubling,total,3,5
+student,assignment,graded_cell,score,max_score,note
+'=cmd,01_doubling,test-number,0,3,
+'=cmd,01_doubling,test-double,0,2,
+'=cmd,01_doubling,total,0,5,the file is empty
+anna,01_doubling,test-number,3,3,
+anna,01_doubling,test-double,2,2,
+anna,01_doubling,total,5,5,
+bob [2],01_doubling,test-number,3,3,
+bob [2],01_doubling,test-double,0,2,
+bob [2],01_doubling,total,3,5,
 """
     )
     assert "* =cmd: the file is empty" in out.getvalue()

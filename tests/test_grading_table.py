@@ -102,14 +102,21 @@ def test_points_as_people_write_them(value, text):
 def test_csv_leaves_open_what_a_person_has_to_grade(tmp_path):
     write_csv(tmp_path / "g.csv", [row("b", [1, 2], SHORT, penalty=1.0), row("a", [None, 2], SHORT)])
     assert (tmp_path / "g.csv").read_text().splitlines()[1:] == [
-        "a,08_optimizers,test-sgd,,15",
-        "a,08_optimizers,test-gradient-descent,2,10",
-        "a,08_optimizers,total,2,25",
-        "b,08_optimizers,test-sgd,1,15",
-        "b,08_optimizers,test-gradient-descent,2,10",
-        "b,08_optimizers,late penalty,-1,",
-        "b,08_optimizers,total,2,25",
+        "a,08_optimizers,test-sgd,,15,",
+        "a,08_optimizers,test-gradient-descent,2,10,",
+        "a,08_optimizers,total,2,25,",
+        "b,08_optimizers,test-sgd,1,15,",
+        "b,08_optimizers,test-gradient-descent,2,10,",
+        "b,08_optimizers,late penalty,-1,,",
+        "b,08_optimizers,total,2,25,",
     ]
+
+
+def test_a_score_given_by_hand_says_so(tmp_path):
+    marked = row("ada", [12.5, 10], SHORT, by_hand={"test-sgd": 15.0})
+    assert table([marked]).splitlines()[-1] == "ada: sgd is 12.5 by hand (automatic 15)"
+    write_csv(tmp_path / "g.csv", [marked])
+    assert "ada,08_optimizers,test-sgd,12.5,15,by hand; automatic 15" in (tmp_path / "g.csv").read_text()
 
 
 # ---------------------------------------------------------------------- points from outputs

@@ -2551,7 +2551,7 @@ print("forward and backward, in evaluations:", np.round(costs, 1))
 # That is why the direction matters. Going forward through the graph with derivatives would take one pass for each
 # *input*; going backward takes one for each *output*, and a loss is a single number.
 #
-# ## 15. Reflect
+# ## Reflect
 #
 # Try to answer before you unfold.
 #

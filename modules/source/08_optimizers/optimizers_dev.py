@@ -2861,7 +2861,7 @@ test_hunt_interference()
 # A check like yours is worth keeping: it is the difference between "the loss goes down"
 # and "this is Adam".
 #
-# ## 10. Reflect
+# ## Reflect
 #
 # Try to answer before you unfold.
 #

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import TextIO
 
@@ -12,6 +13,12 @@ from tinytorch.course.grading.cycle import tables
 from tinytorch.course.grading.record import Row, rows, write_csv
 from tinytorch.course.grading.tree import CourseTree, quiet_log
 from tinytorch.course.project import CourseError, Module, Project
+
+
+def nothing_graded(modules: list[Module]) -> str:
+    """Why there is nothing to hand out."""
+    names = ", ".join(module.name for module in modules)
+    return f"nothing has been graded yet of {names}; run `make autograde` first"
 
 
 def write_feedback(
@@ -28,7 +35,7 @@ def write_feedback(
         and (tree.autograded(row.student, module) / module.notebook.name).is_file()
     ]
     if not graded:
-        raise CourseError("nothing has been graded yet; run `make autograde` first")
+        raise CourseError(nothing_graded(modules))
     failed = []
     for number, (module, name) in enumerate(graded, 1):
         reason = _page(tree, module, name)
@@ -85,7 +92,7 @@ def write_grades(project: Project, modules: list[Module], to: Path | None, out: 
     for module in modules:
         found += [_with_problem(tree, module, row) for row in rows(tree, module)]
     if not found:
-        raise CourseError("nothing has been graded yet; run `make autograde` first")
+        raise CourseError(nothing_graded(modules))
     path = to or tree.root / "grades.csv"
     try:
         write_csv(path, found)
@@ -101,8 +108,4 @@ def _with_problem(tree: CourseTree, module: Module, row: Row) -> Row:
     if row.notes or not tree.submission(row.student, module).is_dir():
         return row
     problem = collect.read(tree, module, row.student).problem
-    return (
-        row
-        if problem is None
-        else Row(row.student, row.assignment, row.points, row.maxima, row.penalty, (problem,))
-    )
+    return row if problem is None else replace(row, notes=(problem,))

@@ -13,7 +13,7 @@ import io
 import json
 import os
 import shutil
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -59,6 +59,7 @@ class Row:
         maxima: the points each cell can give.
         penalty: points taken off because it came late.
         notes: what was unusual when it was graded.
+        by_hand: by graded cell, the automatic score where a person gave another one, which counts.
     """
 
     student: str
@@ -67,6 +68,7 @@ class Row:
     maxima: dict[str, float]
     penalty: float = 0.0
     notes: tuple[str, ...] = ()
+    by_hand: dict[str, float] = field(default_factory=dict)
 
     @property
     def total(self) -> float:
@@ -277,6 +279,11 @@ def _row(tree: CourseTree, module: Module, submitted: SubmittedNotebook, maxima:
         maxima,
         submitted.late_submission_penalty or 0.0,
         tuple(metadata.get("notes", ())),
+        {
+            name: float(grades[name].auto_score)
+            for name in maxima
+            if name in grades and grades[name].manual_score is not None and grades[name].auto_score is not None
+        },
     )
 
 
@@ -289,20 +296,21 @@ def _points(grade: Grade | None) -> float | None:
 def write_csv(path: Path, found: list[Row]) -> None:
     """Write grades as CSV: a line for each graded cell, and one with the cell ``total`` for each assignment.
 
-    Columns are student, assignment, graded_cell, score, max_score; a score a person still has to give is
-    empty.
+    Columns are student, assignment, graded_cell, score, max_score, note; a score a person still has to give is
+    empty. The note says what was unusual about a submission (on its total), or that a score was given by hand.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["student", "assignment", "graded_cell", "score", "max_score"])
+    writer.writerow(["student", "assignment", "graded_cell", "score", "max_score", "note"])
     for row in sorted(found, key=lambda row: (row.student, row.assignment)):
+        start = [_cell(row.student), row.assignment]
         for name, points in row.points.items():
-            writer.writerow(
-                [_cell(row.student), row.assignment, name, number(points), number(row.maxima[name])]
-            )
+            note = f"by hand; automatic {number(row.by_hand[name])}" if name in row.by_hand else ""
+            writer.writerow([*start, name, number(points), number(row.maxima[name]), note])
         if row.penalty:
-            writer.writerow([_cell(row.student), row.assignment, "late penalty", number(-row.penalty), ""])
-        writer.writerow([_cell(row.student), row.assignment, "total", number(row.total), number(row.maximum)])
+            writer.writerow([*start, "late penalty", number(-row.penalty), "", ""])
+        notes = _cell("; ".join(row.notes))
+        writer.writerow([*start, "total", number(row.total), number(row.maximum), notes])
     write_if_changed(path, text.getvalue())
 
 

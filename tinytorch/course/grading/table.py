@@ -36,7 +36,7 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     Returns:
         The table, ending in a newline. Where the names of the graded cells do not fit above their columns,
         letters stand there and the names below the table; a table wider still is cut into several. At the
-        end, marked ``*``, what was unusual about a submission.
+        end, marked ``*``, what was unusual about a submission, and which scores a person gave.
     """
     if not rows:
         return ""
@@ -47,6 +47,11 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     for part in _parts(left, columns, width):
         lines += ["", *_lines(left, part)]
     notes = [f"* {row.student}: {note}" for row in rows for note in row.notes]
+    notes += [
+        f"{row.student}: {short(name)} is {_points(row, name)} by hand (automatic {number(automatic)})"
+        for row in rows
+        for name, automatic in row.by_hand.items()
+    ]
     if legend:
         lines += ["", *legend, *([""] if notes else [])]
     lines += notes
