@@ -250,10 +250,12 @@ EXERCISE = "# %% [markdown]\n# ### Exercise: count\n#\n# {line}\n#\n# Write `cou
 @pytest.mark.parametrize(
     ("line", "fits"),
     [
-        ("*easy · about 5 minutes · 3 lines · 4 points*", True),
-        ("*easy · about 5 minutes · 3 lines · 5 points*", False),
+        ("*easy · about 5 minutes · 3 lines · 4 points · count-function*", True),
+        ("*easy · about 5 minutes · 3 lines · 5 points · count-function*", False),
+        ("*easy · about 5 minutes · 3 lines · 4 points · count*", False),
+        ("*easy · about 5 minutes · 3 lines · 4 points*", False),
         ("*easy · about 5 minutes · 4 points*", False),
-        ("easy · about 5 minutes · 3 lines · 4 points", False),
+        ("easy · about 5 minutes · 3 lines · 4 points · count-function", False),
         ("", False),
     ],
 )
@@ -267,7 +269,7 @@ def test_an_exercise_announces_the_points_it_is_graded_with(exported: Project, l
         assert found == []
     else:
         [failure] = found
-        assert "(line 26): an exercise announced as" in failure and "· 4 points*" in failure
+        assert "(line 26): an exercise announced as" in failure and "· 4 points · count-function*" in failure
 
 
 def test_a_demo_must_be_allowed_to_raise(exported: Project):

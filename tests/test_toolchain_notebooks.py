@@ -294,10 +294,15 @@ def test_a_student_exports_their_own_code_and_hears_what_is_left(released_course
     mine = tmp_path / "mine.ipynb"
     nbformat.write(notebook, mine)
     (tmp_path / "tinytorch" / "core").mkdir(parents=True)
-    path, unwritten = export_own(mine, tmp_path / "tinytorch")
-    assert path == tmp_path / "tinytorch" / "core" / "doubling.py"
-    assert unwritten == ["Number.double"]
-    assert "self.value = value * 1.0" in path.read_text()
+    done = export_own(mine, tmp_path / "tinytorch")
+    assert done.path == tmp_path / "tinytorch" / "core" / "doubling.py"
+    assert (done.unwritten, done.lost) == (["Number.double"], [])
+    assert "self.value = value * 1.0" in done.path.read_text()
+
+    notebook.cells = [other for other in notebook.cells if grade_id(other) != "number-class"]
+    notebook.cells.append(nbformat.v4.new_code_cell("#| export\nLEFT = 1"))
+    nbformat.write(notebook, mine)
+    assert export_own(mine, tmp_path / "tinytorch").lost == ["Number"]
 
 
 @pytest.mark.parametrize(

@@ -16,6 +16,7 @@ from tinytorch.course.leaks import Secrets, cell_name
 from tinytorch.course.notebooks import (
     MarkError,
     cell_lines,
+    grade_id,
     has_tag,
     is_graded,
     is_solution,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 _KEYS = ("grade", "grade_id", "locked", "schema_version", "solution", "task")
 _SCHEMA = 3
 _EXERCISE_LINE = re.compile(
-    r"\*(easy|medium|medium to hard|hard) · about \d+ minutes · .+ · (?P<points>[\d.]+) points?\*"
+    r"\*(easy|medium|medium to hard|hard) · about \d+ minutes · .+ · (?P<points>[\d.]+) points? · (?P<ids>[\w-]+(, [\w-]+)*)\*"
 )
 
 
@@ -197,9 +198,10 @@ def _graded_metadata(source: _Source, index: int, cell: NotebookNode, meta: dict
 
 
 def _exercises_say_what_they_ask(source: _Source) -> None:
-    """Below the heading of an exercise: level, minutes, size of the answer, and its points as they are graded."""
+    """Below the heading of an exercise: level, minutes, size of the answer, points as graded, and its cells."""
     exercises: list[tuple[int, str]] = []
     points: list[float] = []
+    ids: list[list[str]] = []
     for index, cell in source.cells():
         lines = cell.source.split("\n")
         if cell.cell_type == "markdown":
@@ -207,17 +209,20 @@ def _exercises_say_what_they_ask(source: _Source) -> None:
                 if line.startswith("### Exercise:"):
                     exercises.append((index, "".join(lines[number + 2 : number + 3])))
                     points.append(0)
+                    ids.append([])
+        elif is_solution(cell) and exercises:
+            ids[-1].append(grade_id(cell) or "")
         elif is_graded(cell) and exercises:
             value = cell.metadata["nbgrader"].get("points")
             points[-1] += value if isinstance(value, (int, float)) else 0
-    for (index, line), worth in zip(exercises, points):
+    for (index, line), worth, cells in zip(exercises, points, map(", ".join, ids)):
         match = _EXERCISE_LINE.fullmatch(line)
-        if match is None or float(match["points"]) != worth:
+        if match is None or float(match["points"]) != worth or match["ids"] != cells:
             source.fail(
                 index,
                 f"an exercise announced as '{line}'",
-                f"write '*easy, medium or hard · about N minutes · size of the answer · {worth:g} points*' two lines "
-                "below its heading (the points of the graded cells up to the next exercise)",
+                f"write '*easy, medium or hard · about N minutes · size of the answer · {worth:g} points · {cells}*' "
+                "two lines below its heading (the graded and the solution cells up to the next exercise)",
             )
 
 

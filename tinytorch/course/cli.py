@@ -152,10 +152,13 @@ def _export(project: Project, arguments: argparse.Namespace) -> None:
 def _export_own(arguments: argparse.Namespace) -> None:
     from tinytorch.course.export import export_own
 
-    path, unwritten = export_own(arguments.notebook, arguments.into)
-    print(f"exported {arguments.notebook} to {path}")
-    if unwritten:
-        print(f"still to write: {', '.join(unwritten)}")
+    done = export_own(arguments.notebook, arguments.into)
+    print(f"exported {arguments.notebook} to {done.path}")
+    if done.unwritten:
+        print(f"still to write, and until then modules that use it stop there: {', '.join(done.unwritten)}")
+    if done.lost:
+        print(f"no longer exported: {', '.join(done.lost)}; if you did not mean that, a cell was deleted: copy it from a "
+              "fresh notebook of the module")
 
 
 def _check(project: Project, arguments: argparse.Namespace) -> None:

@@ -12,6 +12,7 @@ import copy
 import re
 import tempfile
 import uuid
+from dataclasses import dataclass
 from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
@@ -194,7 +195,22 @@ def export(project: Project, modules: list[Module]) -> list[Path]:
     return [path for path, text in texts if write_if_changed(path, text)]
 
 
-def export_own(notebook: Path, into: Path | None = None) -> tuple[Path, list[str]]:
+@dataclass(frozen=True)
+class OwnExport:
+    """A student's export.
+
+    Attributes:
+        path: the file written.
+        unwritten: the functions that are still stubs in it.
+        lost: names that the file had before and has no more: a cell may have been deleted.
+    """
+
+    path: Path
+    unwritten: list[str]
+    lost: list[str]
+
+
+def export_own(notebook: Path, into: Path | None = None) -> OwnExport:
     """Export a student's own notebook into a ``tinytorch`` package, where the next module finds it.
 
     Args:
@@ -202,7 +218,7 @@ def export_own(notebook: Path, into: Path | None = None) -> tuple[Path, list[str
         into: the package's folder (the one with ``core`` in it); by default the imported ``tinytorch``.
 
     Returns:
-        The file written, and the exercises that are still stubs in it.
+        What was written, and what is missing in it.
 
     Raises:
         CourseError: the file is not a notebook, exports nothing, or does not hold Python.
@@ -225,5 +241,14 @@ def export_own(notebook: Path, into: Path | None = None) -> tuple[Path, list[str
         raise CourseError(f"{notebook}: no '#| default_exp core.NAME'; put that cell of the module back")
     text = render(read, notebook.name)
     path = package.joinpath(*name.split(".")).with_suffix(".py")
+    before = _public_names(path.read_text(encoding="utf-8")) if path.is_file() else set()
     write_if_changed(path, text)
-    return path, _STUB.findall(text)
+    return OwnExport(path, _STUB.findall(text), sorted(before - _public_names(text)))
+
+
+def _public_names(text: str) -> set[str]:
+    """What ``__all__`` of a module names."""
+    for node in ast.parse(text).body:
+        if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == "__all__":
+            return set(ast.literal_eval(node.value))
+    return set()

@@ -189,7 +189,7 @@ for wrong in ([[1, 2], [3]], "three", None, 1 + 2j):
 # %% [markdown]
 # ### Exercise: the data type rules
 #
-# *easy · about 15 minutes · 3 lines · 10 points*
+# *easy · about 15 minutes · 3 lines · 10 points · to-array*
 #
 # Write `to_array(data, dtype=None)`. The line above your part has read `data` as it stands: `array`.
 #
@@ -312,7 +312,7 @@ test_to_array()
 #
 # ### Exercise: item and length
 #
-# *easy · about 10 minutes · 3 lines each · 5 points*
+# *easy · about 10 minutes · 3 lines each · 5 points · tensor-class*
 #
 # 1. `item()`: if the tensor does not hold exactly one number, raise a `ValueError` whose message names the
 #    shape. Otherwise return the number as a Python number. (Any shape with one element will do: `(1, 1)` as
@@ -718,7 +718,7 @@ plotting.show(
 # %% [markdown]
 # ### Exercise: broadcast two shapes
 #
-# *medium · about 20 minutes · 7 lines · 15 points*
+# *medium · about 20 minutes · 7 lines · 15 points · broadcast-shapes*
 #
 # Write `broadcast_shapes(first, second)`, the shape of the result. No array is involved, only two tuples.
 #
@@ -843,7 +843,7 @@ print("weights * np.array([1,2,3])", (weights * np.array([1, 2, 3])).dtype)
 #
 # ### Exercise: the common type
 #
-# *medium · about 15 minutes · 5 lines · 10 points*
+# *medium · about 15 minutes · 5 lines · 10 points · common-dtype*
 #
 # Write the rest of `common_dtype(*inputs)`. Three lists are there: the data types of the tensors, of the
 # arrays, and of the Python numbers among the inputs.
@@ -962,7 +962,7 @@ test_common_dtype()
 #
 # ### Exercise: the dispatch
 #
-# *medium · about 15 minutes · 5 lines · 10 points*
+# *medium · about 15 minutes · 5 lines · 10 points · operation-call*
 #
 # Read the class, then write the rest of `__call__`. `inputs` is a tuple of arrays, tensors and numbers;
 # `options` a dictionary.
@@ -1231,7 +1231,7 @@ def _floating(x: np.ndarray) -> np.ndarray:
 #
 # ### Exercise: arithmetic
 #
-# *easy · about 10 minutes · 1 line each, 3 for `power` · 10 points*
+# *easy · about 10 minutes · 1 line each, 3 for `power` · 10 points · arithmetic*
 #
 # 1. `subtract(a, b)`: $a_i - b_i$.
 # 2. `multiply(a, b)`: $a_i\, b_i$.
@@ -1475,7 +1475,7 @@ plotting.show(
 # %% [markdown]
 # ### Exercise: elementwise functions
 #
-# *easy · about 5 minutes · 1 line each · 5 points*
+# *easy · about 5 minutes · 1 line each · 5 points · elementwise*
 #
 # `exp` and `minimum` are given. Write `log`, `sqrt`, `abs` and `maximum` in the same way. `log` and `sqrt` of
 # integers are floating: use `_floating`. (NumPy would take the exponential of 8-bit integers in 16-bit
@@ -1655,7 +1655,7 @@ plotting.show(
 #
 # ### Exercise: three loops
 #
-# *medium · about 15 minutes · 7 lines · 10 points*
+# *medium · about 15 minutes · 7 lines · 10 points · matmul-by-hand*
 #
 # Write the formula as it stands, on nested lists, with three loops: over $i$, over $j$, and over $p$. `a` is
 # a list of $n$ rows of $k$ numbers, `b` a list of $k$ rows of $m$ numbers, none of them empty. Return a list
@@ -1735,7 +1735,7 @@ print(f"largest difference {np.abs(by_numpy - by_hand).max():.0e}")
 #
 # ### Exercise: matmul with messages
 #
-# *medium · about 15 minutes · 6 lines · 10 points*
+# *medium · about 15 minutes · 6 lines · 10 points · matmul*
 #
 # 1. If one of the inputs is 0-d, raise a `ValueError` whose message says that each side needs
 #    `at least one axis`. (For numbers there is `*`.)
@@ -1856,7 +1856,7 @@ plotting.show(
 #
 # ### Exercise: mean, max and min
 #
-# *medium · about 15 minutes · 3 lines for the mean, 1 each for the others · 10 points*
+# *medium · about 15 minutes · 3 lines for the mean, 1 each for the others · 10 points · reductions*
 #
 # `sum` is given. Write
 #
@@ -2072,7 +2072,7 @@ plotting.show(
 #
 # ### Exercise: strides
 #
-# *medium · about 15 minutes · 6 lines · 10 points*
+# *medium · about 15 minutes · 6 lines · 10 points · strides*
 #
 # Write `strides_of(shape, itemsize)`: the strides, in bytes, of an array that lies in memory row after row
 # (the last axis without gaps, the others around it), as a tuple. Do not make an array.
@@ -2210,7 +2210,7 @@ for name, tensor in (("a", a), ("b", b), ("c", c)):
 #
 # ### Exercise: random numbers
 #
-# *easy · about 5 minutes · 2 lines · 5 points*
+# *easy · about 5 minutes · 2 lines · 5 points · constructors*
 #
 # `zeros`, `ones` and `arange` are given. Finish `randn`, which draws from the standard normal distribution
 # (mean 0, standard deviation 1).
@@ -2346,7 +2346,7 @@ plotting.show(
 #
 # ### Exercise: all distances, no loop
 #
-# *hard · about 20 minutes · 3 lines · 10 points*
+# *hard · about 20 minutes · 3 lines · 10 points · squared-distances*
 #
 # Write `squared_distances(points, centers)` with tensors only: no loop, no NumPy function, at most one
 # `reshape` and one reduction. (Any other way that gives the right numbers passes, too.)
@@ -2428,6 +2428,9 @@ plotting.show(
 )
 
 # %% [markdown]
+# The guess (−1, 1) went up, (0, −2), which lay between two clouds, went to the left, and (0.5, 0) was left with the
+# lower right one. From other guesses the algorithm may end elsewhere: it only ever improves what it began with.
+#
 # Arithmetic, broadcasting, comparison, reduction, matrix product, reshape: all in a loop of four lines, and
 # nothing in them asks how many points there are. What that costs: `difference` holds $n \cdot k \cdot d$
 # numbers before they are summed. With the 60,000 images of 784 pixels that module 06 looks at, and 10
@@ -2567,6 +2570,7 @@ del reserve
 # | `x.T` for three axes | `x.permute(2, 1, 0)` | `.T` is for matrices there |
 # | `randn(3, generator=7)` | `torch.randn(3, generator=torch.Generator().manual_seed(7))` | other random numbers |
 #
-# Export your notebook, and every later module begins with `from tinytorch.core.tensor import Tensor`. Next
+# Export your notebook, in a terminal: `tinytorch export --notebook tensor_dev.ipynb`. Every later module begins with
+# `from tinytorch.core.tensor import Tensor`. Next
 # comes module 02, where `maximum(x, 0)` and `exp` become activations. In module 07 a `Variable` with the
 # method `record_operation` steps up to the operations you wrote today, and they answer, unchanged.

@@ -177,7 +177,7 @@ plotting.show(figure,
 #
 # ### Exercise: measure a gradient
 #
-# *easy · about 15 minutes · 8 lines · 5 points*
+# *easy · about 15 minutes · 8 lines · 5 points · numerical-gradient*
 #
 # Write `numerical_gradient(function, point, epsilon)`.
 #
@@ -437,7 +437,7 @@ print(local_gradients(negate, floats([10.0, 20.0]), floats([1.0, 2.0])))
 # %% [markdown]
 # ### Exercise: subtract, multiply, divide
 #
-# *easy · about 10 minutes · 3 lines · 8 points*
+# *easy · about 10 minutes · 3 lines · 8 points · arithmetic-backward*
 #
 # Write the three rules. With $g$ for `gradient`:
 #
@@ -499,7 +499,7 @@ test_arithmetic_backward()
 # %% [markdown]
 # ### Exercise: log, sqrt, abs, maximum
 #
-# *easy · about 15 minutes · 6 lines · 8 points*
+# *easy · about 15 minutes · 6 lines · 8 points · elementwise-backward*
 #
 # `exp` and `minimum` are given below. Write the other rules:
 #
@@ -584,7 +584,7 @@ test_elementwise_backward()
 # %% [markdown]
 # ### Exercise: power
 #
-# *medium · about 20 minutes · 4 lines · 6 points*
+# *medium · about 20 minutes · 4 lines · 6 points · power-backward*
 #
 # $y = a^b$ depends on the base and on the exponent:
 #
@@ -695,7 +695,7 @@ plotting.show(figure,
 # %% [markdown]
 # ### Exercise: unbroadcast
 #
-# *medium · about 20 minutes · 3 lines · 10 points*
+# *medium · about 20 minutes · 3 lines · 10 points · unbroadcast*
 #
 # Write `unbroadcast(gradient, shape)`. The lines above the blank are given: the usual case, nothing was broadcast,
 # costs nothing, and a shape that cannot have been broadcast is refused.
@@ -831,7 +831,7 @@ plotting.show(figure,
 # %% [markdown]
 # ### Exercise: matmul
 #
-# *medium · about 30 minutes · 8 lines · 10 points*
+# *medium · about 30 minutes · 8 lines · 10 points · matmul-backward*
 #
 # `matmul` takes more than two matrices, and its backward has to follow:
 #
@@ -946,7 +946,7 @@ print("sum over axis 0, gradient (1, 2, 3) arrives:\n", local_gradients(sum, flo
 # %% [markdown]
 # ### Exercise: mean, max and min
 #
-# *medium · about 20 minutes · 5 lines · 10 points*
+# *medium · about 20 minutes · 5 lines · 10 points · reduction-backward*
 #
 # - **mean** is a sum divided by the number of elements which went into each result. So is its gradient.
 # - **max** and **min** hand out one of their inputs: only that one receives the gradient. Where several elements tie
@@ -1047,7 +1047,7 @@ def reshape_backward(gradient, output, x, shape=-1):
 # %% [markdown]
 # ### Exercise: transpose and indexing
 #
-# *medium · about 20 minutes · 6 lines · 8 points*
+# *medium · about 20 minutes · 6 lines · 8 points · shape-backward*
 #
 # - **transpose**: `axes=None` reverses all axes, and reversing again brings them back. Otherwise axis `i` of the
 #   output is axis `axes[i]` of the input, and the way back is the inverse permutation. An axis may be negative: count
@@ -1195,7 +1195,7 @@ class Node:
 # %% [markdown]
 # ### Exercise: record an operation
 #
-# *medium · about 20 minutes · 4 lines · 6 points*
+# *medium · about 20 minutes · 4 lines · 6 points · variable-class*
 #
 # Read the class below: most of it is small. Then write the end of `record_operation`. At that point the operation has
 # been computed (`arrays`, `output`), and `result` is a Variable around the output that remembers nothing yet.
@@ -1462,7 +1462,7 @@ draw_graph(L, {a: "a", b: "b", c: "c", d: "d", L: "L"}, (8.0, 2.6),
 #
 # ### Exercise: what a node sends to its inputs
 #
-# *medium · about 20 minutes · 6 lines · 8 points*
+# *medium · about 20 minutes · 6 lines · 8 points · input-gradients*
 #
 # Write the loop of `input_gradients(node, gradient)`. Given before it: `parts`, what the operation's backward
 # returned, one part for each input. For each input and its part:
@@ -1626,7 +1626,7 @@ print(f"length 40 would take {2.0 ** 40 - 1:.2g} visits: at a million a second, 
 # %% [markdown]
 # ### Exercise: newest first
 #
-# *medium · about 20 minutes · 6 lines · 8 points*
+# *medium · about 20 minutes · 6 lines · 8 points · backward-order*
 #
 # Write `backward_order(root)`: all Variables with a `grad_fn` that `root` was made from, and `root` itself, newest
 # first, each once. Leaves are not in it.
@@ -1721,7 +1721,7 @@ test_backward_order()
 # %% [markdown]
 # ### Exercise: accumulate, then walk
 #
-# *medium to hard · about 40 minutes · 3 + 9 lines · 13 points*
+# *medium to hard · about 40 minutes · 3 + 9 lines · 13 points · backpropagate*
 #
 # **`accumulate`** adds an array (`contribution`) to a Variable's `grad`: the first contribution becomes the gradient,
 # each further one is **added**, in a new array. (The old one may be in somebody's hands: a gradient that was read
@@ -1999,7 +1999,7 @@ plotting.show(figure,
 #
 # ### Exercise: no_grad
 #
-# *easy · about 10 minutes · 5 lines · 5 points*
+# *easy · about 10 minutes · 5 lines · 5 points · no-grad*
 #
 # `contextlib.contextmanager` makes a context manager of a function with one `yield`: what stands before it happens on
 # entering, what stands after it on leaving. (It can also be used as a decorator, `@no_grad()`.)
@@ -2089,7 +2089,7 @@ test_no_grad()
 #
 # ### Exercise: check_gradients
 #
-# *medium · about 30 minutes · 11 lines · 8 points*
+# *medium · about 30 minutes · 11 lines · 8 points · check-gradients*
 #
 # Given: `variables` (the inputs as float64 Variables), the `output` for them, and the `weights`. Also given: a
 # function `weighted_sum(position, point)`, which is $L$ with input number `position` replaced by the array `point`.
@@ -2300,7 +2300,7 @@ class ToyNetwork:
 #
 # ### Exercise: track
 #
-# *medium · about 20 minutes · 8 lines · 7 points*
+# *medium · about 20 minutes · 8 lines · 7 points · track*
 #
 # Given: `_find_place(module, name, tensor)` follows a path and returns `(owner, key)`, the object in which the
 # parameter stands and under what; if something is wrong with the name or the parameter, it raises.
@@ -2592,7 +2592,7 @@ print("forward and backward, in evaluations:", np.round(costs, 1))
 # | $\partial L/\partial A = G B^\mathsf{T}$, $\;\partial L/\partial B = A^\mathsf{T} G$ | `matmul_backward` | 5 |
 # | $L = \sum_i r_i y_i$, to check an output of any shape | `check_gradients` | 12 |
 #
-# It is exported to `tinytorch.core.autograd`, and from there:
+# Export your notebook, in a terminal: `tinytorch export --notebook autograd_dev.ipynb`. From then on:
 #
 # ```python
 # from tinytorch.core.autograd import Variable, add, multiply, no_grad, check_gradients, track

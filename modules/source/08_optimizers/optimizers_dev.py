@@ -249,7 +249,7 @@ def check_number(name: str, value) -> float:
 # %% [markdown]
 # ### Exercise: one step of gradient descent
 #
-# *easy · about 15 minutes · 5 to 6 lines · 10 points*
+# *easy · about 15 minutes · 5 to 6 lines · 10 points · gradient-descent-function*
 #
 # Complete `gradient_descent_step`. The learning rate has been checked and is a Python float.
 #
@@ -576,7 +576,7 @@ def keep_numbers(state: dict, before: dict, after: dict) -> None:
 # %% [markdown]
 # ### Exercise: the base class
 #
-# *medium · about 40 minutes · about 12 lines in three places · 14 points*
+# *medium · about 40 minutes · about 12 lines in three places · 14 points · optimizer-class*
 #
 # Read the class once from top to bottom: three methods wait for you.
 #
@@ -1096,7 +1096,7 @@ plotting.show(
 #
 # ### Exercise: SGD with momentum
 #
-# *medium · about 30 minutes · about 7 lines · 25 points*
+# *medium · about 30 minutes · about 7 lines · 25 points · sgd-class*
 #
 # **SGD** is short for *stochastic gradient descent* (Robbins and Monro, 1951): gradient descent where each
 # gradient comes from a few examples instead of all, so that it points downhill only on average. The rule does
@@ -1432,7 +1432,7 @@ print("three, forgot, three ", forgetful.numpy())
 #
 # ### Exercise: the two moments
 #
-# *easy · about 10 minutes · 2 to 3 lines · 4 points*
+# *easy · about 10 minutes · 2 to 3 lines · 4 points · adam-moments*
 #
 # Complete `update_moments`: return the new $m$ and $v$, and change nothing that you were given. *By hand:*
 # $\beta_1 = 0.8$, $\beta_2 = 0.6$, $m = 0.5$, $v = 2$, $g = -2$ gives $m = 0.8 \cdot 0.5 + 0.2 \cdot (-2) =
@@ -1489,7 +1489,7 @@ for t in range(1, 101):
 # %% [markdown]
 # ### Exercise: bias correction
 #
-# *easy · about 5 minutes · 1 line · 4 points*
+# *easy · about 5 minutes · 1 line · 4 points · adam-correction*
 #
 # Complete `correct_bias`. *By hand:* $\beta = 0.5$, $t = 3$, average 0.7: $0.7 / (1 - 0.125) = 0.8$.
 
@@ -1520,7 +1520,7 @@ test_adam_correction()
 # %% [markdown]
 # ### Exercise: the path of Adam
 #
-# *medium · about 15 minutes · 3 lines · 4 points*
+# *medium · about 15 minutes · 3 lines · 4 points · adam-path*
 #
 # `adam_path` follows Adam on gradients that are given, and returns all positions, the start first. The loop
 # is there; write what happens to `p`, `m` and `v` in one update, with your two functions. The gradient that
@@ -1632,7 +1632,7 @@ plotting.show(
 #
 # ### Exercise: Adam
 #
-# *hard · about 40 minutes · about 10 lines · 20 points*
+# *hard · about 40 minutes · about 10 lines · 20 points · adam-class*
 #
 # Now the library's version: same equations, same symbols, but **in place**. The state keeps its two arrays for
 # the whole training, and since a large parameter comes in slices, temporary arrays stay small.
@@ -1921,7 +1921,7 @@ display(Markdown("\n".join(rows)))
 #
 # ### Exercise: a schedule
 #
-# *medium · about 25 minutes · about 8 lines in four places · 10 points*
+# *medium · about 25 minutes · about 8 lines in four places · 10 points · steplr-class*
 #
 # As with optimizers, a base class does the housekeeping, and a schedule is one formula. `Schedule` knows the
 # initial rates and the count; `StepLR` only says what the initial rates are multiplied with in a given epoch.
@@ -2194,7 +2194,7 @@ print(f"after one step: w = {w.data.item():.3f}, b = {b.data.item():.3f}")
 # %% [markdown]
 # ### Exercise: training
 #
-# *hard · about 30 minutes · about 14 lines in two places · 15 points*
+# *hard · about 30 minutes · about 14 lines in two places · 15 points · training-integration*
 #
 # 1. `fit_line`: the loop above, for `epochs` epochs over the pairs of `x_data` and `y_data` in order.
 #    `schedule.step()` opens each epoch. Use `add`, `multiply` and `subtract` of the package; plain numbers
@@ -2210,8 +2210,8 @@ print(f"after one step: w = {w.data.item():.3f}, b = {b.data.item():.3f}")
 # </details>
 # <details><summary>Hint 2: the order</summary>
 #
-# `zero_grad` may stand anywhere between one `step` and the next `backward`. What goes wrong between
-# `backward` and `step`?
+# `zero_grad` may stand anywhere between one `step` and the next `backward`. Between `backward` and `step` it
+# throws the new gradients away: `step` finds none, and nothing moves.
 # </details>
 
 # %% nbgrader={"grade": false, "grade_id": "training-integration", "locked": false, "schema_version": 3, "solution": true, "task": false}
@@ -2622,7 +2622,7 @@ print("decay ignored      ", after_ten_steps(weight_decay=0.0), "(the check asks
 #
 # ### Exercise: the bug hunt
 #
-# *hard · about 40 minutes · about 12 lines · 12 points*
+# *hard · about 40 minutes · about 12 lines · 12 points · bug-hunt*
 #
 # Complete `follows_adam`: make parameters, let `make_optimizer(parameters, **settings)` build the suspect,
 # feed it gradients, and return `True` if every parameter ends (or better: always is) where Adam would be and
@@ -2933,7 +2933,7 @@ for name, make in (
 #
 # **Where it is.** The exported cells of this notebook are `tinytorch/core/optimizers.py`; from now on write
 # `from tinytorch.core.optimizers import SGD, Adam, StepLR`. The file is generated: change this notebook, then
-# export again.
+# export it again, in a terminal: `tinytorch export --notebook optimizers_dev.ipynb`.
 #
 # **What comes next.** Module 09 trains networks on handwritten digits with these optimizers. Module 10 adds
 # rules that fit into the same two methods, `init_state` and `step_param`: RMSprop, AdaGrad, AdamW, warm-up
