@@ -412,7 +412,12 @@ def test_feedback_and_csv(project: Project, tmp_path: Path):
     out = io.StringIO()
     places = grading.feedback(project, modules, out=out)
     assert [place.parent.name for place in places] == ["anna", "bob [2]"]
-    assert "twice 1.5 is 3.0" in (places[1] / "doubling_dev.html").read_text()
+    page = (places[1] / "doubling_dev.html").read_text()
+    summary = page[page.index('id="course-summary"') : page.index("</table>")]
+    assert "<title>01_doubling · bob [2]</title>" in page
+    assert "3 of 5 points." in summary and summary.count('class="lost"') == 1
+    assert '<a href="#test-double">test-double</a>' in summary and "0 / 2" in summary
+    assert "AssertionError: twice 1.5 is 3.0" in summary
     assert out.getvalue().splitlines()[0] == "01_doubling  1/2  modules/feedback/anna/01_doubling"
 
     out = io.StringIO()

@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import copy
 import logging
 import sys
 from dataclasses import replace
 from pathlib import Path
-from typing import TextIO
+from typing import TYPE_CHECKING, TextIO
 
 from tinytorch.course.grading import collect
 from tinytorch.course.grading.cycle import tables
 from tinytorch.course.grading.record import Row, rows, write_csv
 from tinytorch.course.grading.tree import CourseTree, quiet_log
 from tinytorch.course.project import CourseError, Module, Project
+
+if TYPE_CHECKING:
+    from traitlets.config import Config
+
+TEMPLATES = Path(__file__).with_name("templates")
 
 
 def nothing_graded(modules: list[Module]) -> str:
@@ -67,10 +73,24 @@ def _page(tree: CourseTree, module: Module, student: str) -> str | None:
     log.setLevel(logging.ERROR)
     log.addHandler(errors)
     try:
-        OnePage(coursedir=tree.directory(module), config=tree.config, log=log, force=True).start()
+        OnePage(coursedir=tree.directory(module), config=_config(tree), log=log, force=True).start()
     except (NbGraderException, SystemExit):
         return f"nbgrader could not make the page: {errors.reason}"
     return None
+
+
+def _config(tree: CourseTree) -> Config:
+    """The course's configuration, with its own page instead of nbgrader's; that one is found too, to build on."""
+    import nbgrader.server_extensions.formgrader as formgrader
+
+    config = copy.deepcopy(tree.config)
+    config.HTMLExporter.template_name = "course_feedback"
+    config.HTMLExporter.template_file = "page.html.j2"
+    config.HTMLExporter.extra_template_basedirs = [
+        str(TEMPLATES),
+        str(Path(formgrader.__file__).parent / "templates"),
+    ]
+    return config
 
 
 class _Errors(logging.Handler):
