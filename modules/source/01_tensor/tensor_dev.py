@@ -263,6 +263,18 @@ def test_to_array():
 
     expect_equal("dtype for an object that has dtype float64", str(to_array(Labeled()).dtype), "float64",
                  "hasattr(data, 'dtype'): keep it, it was chosen")
+    shared = np.array([1.0, 2.0])
+
+    class Holder:
+        data, dtype = shared, shared.dtype
+
+        def __array__(self, dtype=None, copy=None):
+            return shared
+
+    copied = to_array(Holder())
+    shared[0] = 99.0
+    expect_close("to_array(an object that holds an array), after that was changed", copied, [1.0, 2.0],
+                 "return a copy, whatever came in")
     for name, data, dtype in (("[1, 2]", [1, 2], np.float64), ("[1.5, 2.5]", [1.5, 2.5], np.int32),
                               ("a float64 array", np.array([0.1]), np.float32), ("0.1", 0.1, np.float64)):
         got = to_array(data, dtype)
@@ -1377,6 +1389,10 @@ def test_arithmetic():
         expect_close(tried, got, expected)
         expect_equal(f"dtype of {tried}", str(got.dtype), dtype,
                      "integers stay integers, except in divide and with a negative exponent")
+    tenth = power(Tensor([10.0], np.float64), -1)
+    expect_equal("dtype of a float64 tensor to the power -1", str(tenth.dtype), "float64",
+                 "only integers with a negative exponent become float32")
+    expect_close("10 ** -1 in float64", tenth, [0.1], tolerance=1e-15)
     large = Tensor(np.array([2 ** 53 + 1]))
     expect_equal("(2**53 + 1) ** 1, exactly", (large ** 1).item(), 2 ** 53 + 1,
                  "do not go through floats where the exponents are not negative")
@@ -1595,6 +1611,10 @@ def test_elementwise():
         expect_close(f"{name} of the 8-bit integer 64", got, expected, "compute in float32: _floating(x)")
         expect_equal(f"dtype of {name} of an 8-bit integer", str(got.dtype), "float32",
                      "compute in float32: _floating(x)")
+    with np.errstate(all="ignore"):
+        expect_close("log of 0 and -1", log(Tensor([0.0, -1.0])), [-np.inf, np.nan],
+                     "where there is no logarithm the answer is not a number; hide nothing")
+        expect_close("sqrt of -4 and 0", sqrt(Tensor([-4.0, 0.0])), [np.nan, 0.0], "hide nothing")
     kept = abs(Tensor([-3, 4]))
     expect_close("abs of integers", kept, [3, 4])
     expect_equal("dtype of abs of integers", str(kept.dtype), "int64", "abs needs no floats")
@@ -1791,6 +1811,8 @@ def test_matmul():
         ("(3,) @ (3,)", [1.0, 2.0, 3.0], [2.0, 0.0, -1.0], -1.0),
         ("(3, 2, 2) @ (2, 1)", stack, [[3.0], [5.0]], [[[3.0], [10.0]], [[5.0], [3.0]], [[8.0], [0.0]]]),
         ("(1, 2) @ (3, 2, 2)", [[3.0, 5.0]], stack, [[[3.0, 10.0]], [[5.0, 3.0]], [[3.0, 3.0]]]),
+        ("(3, 2, 2) @ (3, 2, 2)", stack, stack,
+         [[[1.0, 0.0], [0.0, 4.0]], [[1.0, 0.0], [0.0, 1.0]], [[1.0, 1.0], [0.0, 0.0]]]),
         ("(2, 3) @ (3, 0)", a, np.zeros((3, 0), np.float32), np.zeros((2, 0))),
     ]
     for tried, left, right, expected in cases:
@@ -2310,6 +2332,8 @@ def test_randn():
     expect_close("a first draw from a Generator", randn(2, generator=source), twice[:2])
     expect_close("a second draw from the same Generator", randn(2, generator=source), twice[2:],
                  "a Generator goes on where it was; do not start it anew")
+    expect_close("randn(2, generator=0)", randn(2, generator=0), np.random.default_rng(0).standard_normal(2),
+                 "0 is a seed like any other; only None means unseeded")
     expect_equal("shape of randn()", randn(generator=0).shape, ())
     expect_equal("two unseeded draws are equal", randn(4).tolist() == randn(4).tolist(), False,
                  "None means fresh numbers each time")

@@ -407,13 +407,19 @@ def negate_backward(gradient, output, x):
 # %% nbgrader={"grade": false, "grade_id": "local-gradients", "locked": true, "schema_version": 3, "solution": false, "task": false}
 def local_gradients(operation, gradient, *inputs, **options):
     """The gradients which `operation` passes to `inputs`, as arrays, when its output receives `gradient`."""
-    output = np.asarray(operation.forward(*inputs, **options))
+    def computed(gradient, *inputs):
+        output = np.asarray(operation.forward(*inputs, **options))
+        parts = operation.backward(gradient, output, *inputs, **options)
+        parts = parts if isinstance(parts, (tuple, list)) else (parts,)
+        return [np.asarray(part() if callable(part) else part) for part in parts]
+
     kept = gradient.copy()
-    parts = operation.backward(gradient, output, *inputs, **options)
-    parts = parts if isinstance(parts, (tuple, list)) else (parts,)
-    arrays = [np.asarray(part() if callable(part) else part) for part in parts]
+    arrays = computed(gradient, *inputs)
     expect_equal(f"the gradient given to {operation.__name__}", gradient.tolist(), kept.tolist(),
                  "it must not be modified")
+    doubles = computed(*(np.asarray(array, np.float64) for array in (gradient, *inputs)))
+    expect_equal(f"data types of what {operation.__name__} passes on for float64 inputs",
+                 {array.dtype.name for array in doubles}, {"float64"}, "nothing may narrow it")
     return arrays
 
 
@@ -1024,6 +1030,8 @@ def test_reduction_backward():
     ]:
         expect_gradients(f"{operation.__name__} with {options}",
                          local_gradients(operation, floats(gradient), x, **options), [expected], cause)
+    close = floats([2.0, 2.000001, 1.0])
+    expect_gradients("max of two that nearly tie", local_gradients(max, floats(3), close), [[0, 3, 0]], cause)
 
 
 test_reduction_backward()
@@ -1092,6 +1100,10 @@ def test_shape_backward():
     expect_gradients("transpose of (2, 3)", got,
                      [[[1, 3, 5], [2, 4, 6]]], "reversing the axes is undone by reversing them again")
     x = np.zeros((2, 3, 4), np.float32)
+    gradient = np.arange(24, dtype=np.float32).reshape(4, 3, 2)
+    expect_gradients("transpose of (2, 3, 4)", local_gradients(transpose, gradient, x),
+                     [[[[gradient[k, j, i] for k in range(4)] for j in range(3)] for i in range(2)]],
+                     "without axes all of them are reversed, not only the last two")
     for axes, back in [((2, 0, 1), lambda i, j, k: (k, i, j)), ((-1, 0, 1), lambda i, j, k: (k, i, j)),
                        ((-2, -1, 0), lambda i, j, k: (j, k, i)),
                        ((0, -1, 1), lambda i, j, k: (i, k, j))]:
@@ -1566,6 +1578,13 @@ def test_input_gradients():
     closed.define_backward(lambda gradient, output, a, b: (None, lambda: None))
     expect_equal("pairs where None is returned", input_gradients(closed(b, b).grad_fn, floats([1, 1, 1])), [],
                  "None: nothing flows there")
+    half = Operation(lambda a, b: a + b)
+    half.define_backward(lambda gradient, output, a, b: (None, gradient))
+    pairs = input_gradients(half(b, b).grad_fn, floats([1, 10, 100]))
+    expect_equal("pairs where only the first is None", len(pairs), 1, "go on with the next input")
+    pairs = input_gradients((Tensor([2.0, 3.0, 4.0]) * b).grad_fn, floats([1, 10, 100]))
+    expect_equal("pairs where only the second input is a Variable", len(pairs), 1, "go on with the next input")
+    expect_close("the gradient of b in [2, 3, 4] * b", pairs[0][1], [2, 30, 400])
     pairs = input_gradients((b * b).grad_fn, floats([1, 10, 100]))
     expect_close("b * b sends b twice", np.array([array for _, array in pairs]), [[0, 10, 200], [0, 10, 200]])
     pairs = input_gradients((-b).grad_fn, floats([1, 10, 100]))
@@ -1861,6 +1880,19 @@ def test_backward():
     expect_close("gradient of v in u + v", v.grad, [4.0, 3.0], "broadcasting has to be undone")
     u.grad.data.data[0, 0] = 99.0
     expect_close("gradient of v after changing that of u", v.grad, [4.0, 3.0], "each leaf owns its gradient")
+    p, q = Variable([1.0, 1.0]), Variable([1.0, 1.0])
+    twice, five_times = p * 2.0, q * 5.0
+    total = twice + five_times
+    (total + twice).backward([1.0, 10.0])
+    expect_close("gradient of p: 2p is used twice, by sums", p.grad, [4.0, 40.0])
+    expect_close("gradient of q: 5q is used once, in the first of these sums", q.grad, [5.0, 50.0],
+                 "an addition passes one array to both inputs: add contributions into a new array, not in place")
+    fine = Variable(np.array([0.1, 0.7]))
+    for count in (1, 2):
+        (fine * fine * fine).sum().backward()
+        expect_close(f"the gradient of x³ in float64, {count} times", fine.grad,
+                     [count * 3 * 0.1 * 0.1, count * 3 * 0.7 * 0.7], "float64 keeps 16 digits", tolerance=1e-14)
+        expect_equal("its data type", fine.grad.dtype, np.dtype(np.float64))
     summed = Variable([1.0, 2.0, 3.0])
     summed.sum().backward()
     summed.grad.data.data[0] += 1.0
@@ -2184,6 +2216,9 @@ def test_check_gradients():
     check_gradients(wrong(lambda g: g + 1e-8), a * 1e-3, b)
     check_gradients(wrong(lambda g: g * 1.001), a, b, tolerance=0.01)
     check_gradients(lambda a: a * a * a, 2.0, epsilon=0.01, tolerance=1e-4)
+    expect_raises("a function that hides its input from the graph", AssertionError,
+                  lambda: check_gradients(lambda a: a.detach() * 2.0, 3.0), "argument 0", "backward gives 0",
+                  cause="an output that requires no gradient must be compared as well: its gradient is 0")
     expect_raises("x³ with the coarse epsilon 0.5", AssertionError,
                   lambda: check_gradients(lambda a: a * a * a, 2.0, epsilon=0.5), "argument 0",
                   cause="pass epsilon on")

@@ -105,6 +105,14 @@ def walk(make_optimizer, steps, surface=ravine, start=START) -> np.ndarray:
     return np.array(path)
 
 
+def awkward_layouts():
+    """Parameters of ones whose numbers do not lie one after another: (what they are, the numbers, the Variable)."""
+    transposed = np.ones((2, 3), np.float32).T
+    every_other = np.ones((6, 3), np.float32)[::2]
+    for name, view in (("stored column by column", transposed), ("every other row of an array", every_other)):
+        yield name, view, Variable(Tensor.from_numpy(view))
+
+
 def label_axes(axes, x="x", y="y", title="") -> None:
     axes.set(xlabel=x, ylabel=y, title=title)
 
@@ -1324,6 +1332,14 @@ def test_sgd():
     expect_equal("number of velocities when only one group has momentum", len(optimizer.momentum_buffers), 1,
                  "init_state: only where the group's momentum is not 0")
 
+    for layout, whole, variable in awkward_layouts():
+        optimizer = SGD([variable], learning_rate=0.1, momentum=0.9)
+        for _ in range(2):
+            give([variable], [np.ones(variable.shape)])
+            optimizer.step()
+        expect_close(f"a parameter that is {layout}, two steps with gradient 1", whole, np.full(whole.shape, 0.71),
+                     "change the array you are given; a flattened one may be a copy")
+
     late = leaf(1.0)
     optimizer = SGD([late], learning_rate=0.1)
     for momentum, value in ((0.0, 0.9), (0.5, 0.8), (0.5, 0.65)):
@@ -1835,6 +1851,14 @@ def test_adam():
     )
     expect_close("two steps of another group, with weight decay", slow, [2.942570086], tolerance=1e-8)
 
+    for layout, whole, variable in awkward_layouts():
+        optimizer = Adam([variable], learning_rate=0.1)
+        for _ in range(2):
+            give([variable], [np.ones(variable.shape)])
+            optimizer.step()
+        expect_close(f"a parameter that is {layout}, two steps with gradient 1", whole, np.full(whole.shape, 0.8),
+                     "change the arrays you are given; a flattened one may be a copy", tolerance=1e-5)
+
     paused = leaf(1.0)
     optimizer = Adam([paused], learning_rate=0.1)
     for gradient in (1.0, None, 0.0):
@@ -2156,6 +2180,17 @@ def test_scheduler():
     expect_equal(
         "the epoch before and after the first calls", epochs_seen(fresh), [0, 0, 1, 2], "0, then k - 1"
     )
+
+    class Harmonic(Schedule):
+        def factor(self, epoch):
+            return 1 / (1 + epoch)
+
+    optimizer = SGD([leaf(1.0)], learning_rate=0.6)
+    schedule = Harmonic(optimizer)
+    for k, rate in enumerate((0.6, 0.3, 0.2), start=1):
+        schedule.step()
+        expect_close(f"another schedule, with factor 1 / (1 + epoch), after call {k}", optimizer.learning_rate, rate,
+                     "Schedule.step knows nothing of StepLR: ask self.factor", tolerance=1e-12)
 
 
 test_scheduler()
