@@ -5,6 +5,7 @@ import copy
 import doctest
 import gc
 import json
+import pickle
 import threading
 import weakref
 from pathlib import Path
@@ -746,3 +747,20 @@ def test_numpy_does_not_drop_a_graph_silently() -> None:
         np.asarray(w * 2.0)
     assert np.asarray(w.detach()).tolist() == [2.0, 3.0]
     assert (w * 2.0).numpy().tolist() == [4.0, 6.0]
+
+
+def test_a_computed_variable_is_not_copied_with_its_graph() -> None:
+    w = Variable([1.0])
+    for computed in (copy.deepcopy, pickle.dumps):
+        with pytest.raises(TypeError, match="detach"):
+            computed(w * 2.0)
+    twin = pickle.loads(pickle.dumps(copy.deepcopy(w)))
+    assert twin.tolist() == [1.0] and twin.requires_grad and twin.is_leaf
+
+
+def test_an_index_array_may_change_after_its_use() -> None:
+    w, index = Variable([1.0, 2.0, 3.0]), np.array([0, 0])
+    picked = w[index]
+    index[:] = 2
+    picked.sum().backward()
+    assert w.grad.tolist() == [2.0, 0.0, 0.0]

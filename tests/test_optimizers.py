@@ -1176,3 +1176,46 @@ def test_the_examples_of_the_documentation_are_true():
 def test_what_the_package_promises_is_exported_and_documented(name):
     assert name in optimizers.__all__
     assert ">>>" in getattr(optimizers, name).__doc__
+
+
+@pytest.mark.parametrize(
+    ("changed", "error", "message"),
+    [
+        (np.zeros(3, np.float32), ValueError, r"^parameter 1 has shape \(3,\) now, .* \(2,\); make a new optimizer$"),
+        (np.zeros(2, np.float16), TypeError, "^parameter 1 is now float16; parameters are float32 or float64$"),
+    ],
+)
+def test_a_parameter_that_was_exchanged_is_refused_before_anything_moves(changed, error, message):
+    first, second = Variable([1.0, 2.0]), Variable([3.0, 4.0])
+    optimizer = Adam([first, second], learning_rate=0.1)
+    for parameter in (first, second):
+        parameter.grad = Variable([1.0, 1.0])
+    optimizer.step()
+    second.data = changed
+    second.grad = Variable(np.ones_like(changed))
+    before = first.data.tolist()
+    with pytest.raises(error, match=message):
+        optimizer.step()
+    assert first.data.tolist() == before and optimizer.step_count == 1
+    assert optimizer.state[first]["update_count"] == 1
+
+
+@pytest.mark.parametrize("dtype", [np.uint8, np.int8, np.float16])
+def test_a_gradient_of_narrow_numbers_does_not_overflow(dtype):
+    narrow, wide = Variable([1.0]), Variable([1.0])
+    narrow.grad = Variable(np.array([100], dtype), requires_grad=False)
+    wide.grad = Variable([100.0])
+    for parameter in (narrow, wide):
+        Adam([parameter], learning_rate=0.1).step()
+    assert narrow.data.tolist() == wide.data.tolist()
+
+
+def test_state_of_a_parameter_that_left_its_group_is_not_saved():
+    stays, leaves = Variable([1.0]), Variable([2.0])
+    optimizer = SGD([stays, leaves], learning_rate=0.1, momentum=0.9)
+    for parameter in (stays, leaves):
+        parameter.grad = Variable([1.0])
+    optimizer.step()
+    optimizer.param_groups[0]["parameters"] = [stays]
+    saved = optimizer.state_dict()
+    assert list(saved["state"]) == [0] and saved["param_groups"][0]["parameters"] == [0]

@@ -352,6 +352,11 @@ class Variable(TensorMethods):
         """Forget the gradient: `grad` becomes `None`."""
         self.grad = None
 
+    def __reduce_ex__(self, protocol):
+        if not self.is_leaf:
+            raise TypeError("a Variable that was computed carries its whole graph; copy or save detach() of it")
+        return super().__reduce_ex__(protocol)
+
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         if self._requires_grad:
             raise TypeError("a NumPy array remembers no graph; ask for the numbers with numpy(), or detach() first")

@@ -296,9 +296,9 @@ class Optimizer:
 
         Raises:
             NotImplementedError: the class has no update rule.
-            TypeError: a gradient is not a Variable.
-            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing
-                has moved.
+            TypeError: a gradient is not a Variable, or a parameter is no longer float32 or float64.
+            ValueError: a gradient has another shape than its parameter, or a parameter is read-only, or has
+                another shape than at its first update. Nothing has moved.
         """
         loss = None if closure is None else closure()
         self.check_gradients()
@@ -320,7 +320,9 @@ class Optimizer:
 
     def update(self, group: dict, parameter: Variable) -> None:
         """Update one parameter: make its state if need be, count, apply the rule, in slices if it is large."""
-        array, gradient = parameter.data.data, parameter.grad.data.data
+        array = parameter.data.data
+        # A rule computes in its parameter's type: 8-bit numbers would overflow in g².
+        gradient = parameter.grad.data.data.astype(array.dtype, copy=False)
         state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
             self.init_state(state, group, array)
@@ -345,11 +347,18 @@ class Optimizer:
             if not isinstance(gradient, Variable):
                 kind = type(gradient).__name__
                 raise TypeError(f"the gradient of parameter {i} is a {kind}, not a Variable")
-            if gradient.data.data.shape != parameter.data.data.shape:
+            array = parameter.data.data
+            if gradient.data.data.shape != array.shape:
                 raise ValueError(f"the gradient of parameter {i} has shape {gradient.data.data.shape}, "
-                                 f"the parameter has shape {parameter.data.data.shape}")
-            if not parameter.data.data.flags.writeable:
+                                 f"the parameter has shape {array.shape}")
+            if not array.flags.writeable:
                 raise ValueError(f"the array of parameter {i} is read-only; give the parameter a copy of it")
+            if array.dtype not in (np.float32, np.float64):
+                raise TypeError(f"parameter {i} is now {array.dtype}; parameters are float32 or float64")
+            kept = [value for value in self.state.get(parameter, {}).values() if isinstance(value, np.ndarray)]
+            if kept and all(value.shape != array.shape for value in kept):
+                raise ValueError(f"parameter {i} has shape {array.shape} now, but its state was made for shape "
+                                 f"{kept[0].shape}; make a new optimizer")
 
     def state_dict(self) -> dict:
         """Everything needed to continue later, as a dictionary of copies; parameters appear by position.
@@ -365,7 +374,8 @@ class Optimizer:
                 copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
                 for group in self.param_groups
             ],
-            "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()},
+            "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()
+                      if parameter in position},
         }
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -417,7 +427,7 @@ def saved_groups(optimizer: Optimizer, saved) -> list[dict]:
             names = list(other) if isinstance(other, dict) else type(other).__name__
             raise ValueError(f"group {i} of the state dictionary holds {names}, but must hold {list(group)}")
         expected = list(itertools.islice(positions, len(group["parameters"])))
-        if other["parameters"] != expected:
+        if list(other["parameters"]) != expected:
             raise ValueError(f"group {i} of the state dictionary has the parameters {other['parameters']}, "
                              f"the optimizer's has {expected}")
         options = {name: optimizer.check_hyperparameter(name, value)

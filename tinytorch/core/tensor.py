@@ -48,7 +48,7 @@ def to_array(data, dtype=None) -> np.ndarray:
 
     Raises:
         TypeError: `data` is no block of real numbers (strings, None, complex numbers).
-        ValueError: its rows differ in length, or a number does not fit into `dtype`.
+        ValueError: its rows differ in length, or a Python number does not fit into `dtype`.
 
     Example:
         >>> to_array([1.5, 2]).dtype, to_array([1, 2]).dtype, to_array(np.array([1.5])).dtype
@@ -271,7 +271,7 @@ class Tensor(TensorMethods):
 
     Raises:
         TypeError: `data` is no block of real numbers.
-        ValueError: its rows differ in length, or a number does not fit into `dtype`.
+        ValueError: its rows differ in length, or a Python number does not fit into `dtype`.
 
     Example:
         >>> x = Tensor([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
@@ -317,10 +317,12 @@ def _comparable(value) -> bool:
 
 
 def _plain_index(index):
-    """An index as NumPy takes it: tensors in it become arrays."""
+    """An index as NumPy takes it: tensors in it become arrays. A copy, since a derivative needs it later."""
     if isinstance(index, tuple):
         return tuple(_plain_index(part) for part in index)
-    return np.asarray(index) if isinstance(index, TensorMethods) else index
+    if isinstance(index, (TensorMethods, np.ndarray)):
+        return np.array(index)
+    return list(index) if isinstance(index, list) else index
 
 
 def _one_tuple(numbers: tuple) -> tuple[int, ...]:

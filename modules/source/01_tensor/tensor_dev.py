@@ -225,7 +225,7 @@ def to_array(data, dtype=None) -> np.ndarray:
 
     Raises:
         TypeError: `data` is no block of real numbers (strings, None, complex numbers).
-        ValueError: its rows differ in length, or a number does not fit into `dtype`.
+        ValueError: its rows differ in length, or a Python number does not fit into `dtype`.
 
     Example:
         >>> to_array([1.5, 2]).dtype, to_array([1, 2]).dtype, to_array(np.array([1.5])).dtype
@@ -555,7 +555,7 @@ class Tensor(TensorMethods):
 
     Raises:
         TypeError: `data` is no block of real numbers.
-        ValueError: its rows differ in length, or a number does not fit into `dtype`.
+        ValueError: its rows differ in length, or a Python number does not fit into `dtype`.
 
     Example:
         >>> x = Tensor([[1, 2, 3], [4, 5, 6]], dtype=np.float32)
@@ -601,10 +601,12 @@ def _comparable(value) -> bool:
 
 
 def _plain_index(index):
-    """An index as NumPy takes it: tensors in it become arrays."""
+    """An index as NumPy takes it: tensors in it become arrays. A copy, since a derivative needs it later."""
     if isinstance(index, tuple):
         return tuple(_plain_index(part) for part in index)
-    return np.asarray(index) if isinstance(index, TensorMethods) else index
+    if isinstance(index, (TensorMethods, np.ndarray)):
+        return np.array(index)
+    return list(index) if isinstance(index, list) else index
 
 
 def _one_tuple(numbers: tuple) -> tuple[int, ...]:
@@ -2023,6 +2025,9 @@ def test_reductions():
         got = mean(Tensor(data))
         expect_close(f"mean of {data}", got, expected, "use /, not //")
         expect_equal(f"dtype of the mean of {data}", str(got.dtype), "float32")
+    for operation in (max, min):
+        expect_close(f"{operation.__name__} of [1, nan, 2]", operation(Tensor([1.0, np.nan, 2.0])), np.nan,
+                     "a number that is none must not be hidden")
     largest = max(Tensor([3, 9, 4]))
     expect_equal("dtype of max of integers", str(largest.dtype), "int64", "a largest integer is an integer")
 

@@ -507,7 +507,7 @@ test_arithmetic_backward()
 #
 # *easy · about 15 minutes · 6 lines · 8 points · elementwise-backward*
 #
-# `exp` and `minimum` are given below. Write the other rules:
+# `exp` and `minimum` are given below. Write the other rules, and keep the data type: float32 in, float32 out.
 #
 # - $y = \ln x$ has the local derivative $1/x$.
 # - $y = \sqrt{x}$ has $\dfrac{1}{2\sqrt{x}}$, and $\sqrt x$ is already there.
@@ -1320,6 +1320,11 @@ class Variable(TensorMethods):
         """Forget the gradient: `grad` becomes `None`."""
         self.grad = None
 
+    def __reduce_ex__(self, protocol):
+        if not self.is_leaf:
+            raise TypeError("a Variable that was computed carries its whole graph; copy or save detach() of it")
+        return super().__reduce_ex__(protocol)
+
     def __array__(self, dtype=None, copy=None) -> np.ndarray:
         if self._requires_grad:
             raise TypeError("a NumPy array remembers no graph; ask for the numbers with numpy(), or detach() first")
@@ -2093,15 +2098,17 @@ def test_no_grad():
                  (evaluate().requires_grad, evaluate().requires_grad), (False, False))
     expect_equal("requires_grad after it", (w * 3.0).requires_grad, True)
 
-    def fail():
+    def fail(kind):
         with no_grad():
-            raise KeyError("on purpose")
+            raise kind("on purpose")
 
-    token = _recording.set(True)
-    expect_raises("an error within no_grad()", KeyError, fail, cause="let it pass through")
-    after_error = (w * 3.0).requires_grad
-    _recording.reset(token)
-    expect_equal("requires_grad after an error in the block", after_error, True, "reset in a finally clause")
+    for kind in (KeyError, KeyboardInterrupt):
+        token = _recording.set(True)
+        expect_raises(f"{kind.__name__} within no_grad()", kind, lambda: fail(kind), cause="let it pass through")
+        after_error = (w * 3.0).requires_grad
+        _recording.reset(token)
+        expect_equal(f"requires_grad after a {kind.__name__} in the block", after_error, True,
+                     "reset in a finally clause: an interrupted cell must not switch recording off for good")
 
 
 test_no_grad()

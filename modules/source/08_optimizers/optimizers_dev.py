@@ -745,9 +745,9 @@ class Optimizer:
 
         Raises:
             NotImplementedError: the class has no update rule.
-            TypeError: a gradient is not a Variable.
-            ValueError: a gradient has another shape than its parameter, or a parameter is read-only. Nothing
-                has moved.
+            TypeError: a gradient is not a Variable, or a parameter is no longer float32 or float64.
+            ValueError: a gradient has another shape than its parameter, or a parameter is read-only, or has
+                another shape than at its first update. Nothing has moved.
         """
         loss = None if closure is None else closure()
         self.check_gradients()
@@ -773,7 +773,9 @@ class Optimizer:
 
     def update(self, group: dict, parameter: Variable) -> None:
         """Update one parameter: make its state if need be, count, apply the rule, in slices if it is large."""
-        array, gradient = parameter.data.data, parameter.grad.data.data
+        array = parameter.data.data
+        # A rule computes in its parameter's type: 8-bit numbers would overflow in g².
+        gradient = parameter.grad.data.data.astype(array.dtype, copy=False)
         state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
             self.init_state(state, group, array)
@@ -798,11 +800,18 @@ class Optimizer:
             if not isinstance(gradient, Variable):
                 kind = type(gradient).__name__
                 raise TypeError(f"the gradient of parameter {i} is a {kind}, not a Variable")
-            if gradient.data.data.shape != parameter.data.data.shape:
+            array = parameter.data.data
+            if gradient.data.data.shape != array.shape:
                 raise ValueError(f"the gradient of parameter {i} has shape {gradient.data.data.shape}, "
-                                 f"the parameter has shape {parameter.data.data.shape}")
-            if not parameter.data.data.flags.writeable:
+                                 f"the parameter has shape {array.shape}")
+            if not array.flags.writeable:
                 raise ValueError(f"the array of parameter {i} is read-only; give the parameter a copy of it")
+            if array.dtype not in (np.float32, np.float64):
+                raise TypeError(f"parameter {i} is now {array.dtype}; parameters are float32 or float64")
+            kept = [value for value in self.state.get(parameter, {}).values() if isinstance(value, np.ndarray)]
+            if kept and all(value.shape != array.shape for value in kept):
+                raise ValueError(f"parameter {i} has shape {array.shape} now, but its state was made for shape "
+                                 f"{kept[0].shape}; make a new optimizer")
 
     def state_dict(self) -> dict:
         """Everything needed to continue later, as a dictionary of copies; parameters appear by position.
@@ -818,7 +827,8 @@ class Optimizer:
                 copy.deepcopy({**group, "parameters": [position[p] for p in group["parameters"]]})
                 for group in self.param_groups
             ],
-            "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()},
+            "state": {position[parameter]: copy.deepcopy(state) for parameter, state in self.state.items()
+                      if parameter in position},
         }
 
     def load_state_dict(self, state_dict: dict) -> None:
@@ -973,7 +983,7 @@ def saved_groups(optimizer: Optimizer, saved) -> list[dict]:
             names = list(other) if isinstance(other, dict) else type(other).__name__
             raise ValueError(f"group {i} of the state dictionary holds {names}, but must hold {list(group)}")
         expected = list(itertools.islice(positions, len(group["parameters"])))
-        if other["parameters"] != expected:
+        if list(other["parameters"]) != expected:
             raise ValueError(f"group {i} of the state dictionary has the parameters {other['parameters']}, "
                              f"the optimizer's has {expected}")
         options = {name: optimizer.check_hyperparameter(name, value)
@@ -1123,7 +1133,8 @@ plotting.show(
 # <details><summary>Hint 2: in place</summary>
 #
 # After `a = b`, two names mean one array. `a *= 2` changes that array, so `b` shows it too; `a = a * 2` makes
-# another one, and `b` keeps the old.
+# another one, and `b` keeps the old. (A parameter may be a single number, of shape `()`: `a[...] = b` writes into
+# such an array too, `a[:] = b` does not.)
 # </details>
 # <details><summary>Hint 3: an alias</summary>
 #
@@ -1331,6 +1342,14 @@ def test_sgd():
     )
     expect_equal("number of velocities when only one group has momentum", len(optimizer.momentum_buffers), 1,
                  "init_state: only where the group's momentum is not 0")
+
+    slow, fast = leaf(1.0), leaf(1.0)
+    optimizer = SGD([{"parameters": [slow], "momentum": 0.5}, {"parameters": [fast], "momentum": 0.9}], 0.1)
+    for _ in range(2):
+        give([slow, fast], [1.0, 1.0])
+        optimizer.step()
+    expect_close("two steps in groups with momentum 0.5 and 0.9", [slow.data.item(), fast.data.item()], [0.75, 0.71],
+                 "use the momentum of `group`")
 
     for layout, whole, variable in awkward_layouts():
         optimizer = SGD([variable], learning_rate=0.1, momentum=0.9)
@@ -2136,6 +2155,8 @@ def test_scheduler():
         tolerance=1e-12,
     )
     for k, rate in enumerate((0.1, 0.1, 0.1, 0.01, 0.01, 0.01, 0.001), start=1):
+        if k == 2:
+            optimizer.learning_rate = 0.5  # changed by hand: the next call puts the schedule's rate back
         expect_equal("what step() returns", scheduler.step(), None)
         expect_close(f"the rate after call {k}, step_size 3, gamma 0.1", optimizer.learning_rate, rate,
                      "call k opens epoch k - 1: the exponent is (k - 1) // step_size", tolerance=1e-12)
