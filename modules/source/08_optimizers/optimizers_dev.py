@@ -773,9 +773,9 @@ class Optimizer:
 
     def update(self, group: dict, parameter: Variable) -> None:
         """Update one parameter: make its state if need be, count, apply the rule, in slices if it is large."""
-        array = parameter.data.data
-        # A rule computes in its parameter's type: 8-bit numbers would overflow in g².
-        gradient = parameter.grad.data.data.astype(array.dtype, copy=False)
+        array, gradient = parameter.data.data, parameter.grad.data.data
+        if gradient.dtype != array.dtype:  # 8-bit numbers would overflow in g²
+            gradient = gradient.astype(array.dtype)
         state = self.state.get(parameter, {})
         if not self.is_initialized(state, group):
             self.init_state(state, group, array)
@@ -806,12 +806,12 @@ class Optimizer:
                                  f"the parameter has shape {array.shape}")
             if not array.flags.writeable:
                 raise ValueError(f"the array of parameter {i} is read-only; give the parameter a copy of it")
-            if array.dtype not in (np.float32, np.float64):
+            if array.dtype.char not in "fd":
                 raise TypeError(f"parameter {i} is now {array.dtype}; parameters are float32 or float64")
-            kept = [value for value in self.state.get(parameter, {}).values() if isinstance(value, np.ndarray)]
-            if kept and all(value.shape != array.shape for value in kept):
-                raise ValueError(f"parameter {i} has shape {array.shape} now, but its state was made for shape "
-                                 f"{kept[0].shape}; make a new optimizer")
+            for value in self.state.get(parameter, {}).values():
+                if isinstance(value, np.ndarray) and value.shape != array.shape:
+                    raise ValueError(f"parameter {i} has shape {array.shape} now, but its state was made for shape "
+                                     f"{value.shape}; make a new optimizer")
 
     def state_dict(self) -> dict:
         """Everything needed to continue later, as a dictionary of copies; parameters appear by position.
