@@ -543,3 +543,89 @@ def test_nbgrader_hands_out_what_was_graded_here(project: Project):
     with (project.root / "nbgrader.csv").open() as file:
         [row] = [row for row in csv.DictReader(file) if row["assignment"] == NAME]
     assert (row["student_id"], float(row["score"]), float(row["max_score"])) == ("wrong", 3.0, 5.0)
+
+
+# ---------------------------------------------------------------------- what else can be in the way
+
+
+HOLDER = """
+import sys
+from pathlib import Path
+from tinytorch.course.grading.tree import CourseTree
+from tinytorch.course.project import Project
+with CourseTree.of(Project(Path(sys.argv[1]))).alone():
+    print("holding", flush=True)
+    sys.stdin.read()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="no file locks of this kind")
+def test_two_gradings_do_not_meet_and_a_killed_one_holds_nobody_up(project: Project):
+    hand_in(project, "anna", good(project))
+    holder = subprocess.Popen(
+        [sys.executable, "-c", HOLDER, str(project.root)],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
+        cwd=project.root,
+        env={**os.environ, "PYTHONPATH": str(project.root)},
+    )
+    with holder:
+        assert holder.stdout.readline() == "holding\n"
+        for command in (grading.autograde, grading.feedback):
+            with pytest.raises(CourseError) as error:
+                command(project, [project.module(NAME)], out=io.StringIO())
+            assert str(error.value) == (
+                "another grading runs on modules/gradebook.db; wait until it has ended, then run this again"
+            )
+        assert not (project.course_root / "autograded").exists(), "nothing half-written"
+        # Examples are graded in a tree of their own.
+        with CourseTree(project, project.build_dir / "examples").alone():
+            pass
+        holder.kill()
+    grading.autograde(project, [project.module(NAME)], out=io.StringIO())
+    assert (project.course_root / "autograded" / "anna" / NAME / "doubling_dev.ipynb").is_file()
+
+
+@pytest.mark.parametrize("how", ["EXCLUSIVE", "IMMEDIATE"])
+def test_a_gradebook_in_use_is_not_called_broken(project: Project, how: str, monkeypatch):
+    import sqlite3
+
+    import sqlalchemy
+
+    real = sqlalchemy.create_engine
+    monkeypatch.setattr(
+        "nbgrader.api.create_engine", lambda url, **rest: real(url, connect_args={"timeout": 0}, **rest)
+    )
+    hand_in(project, "anna", good(project))
+    other = sqlite3.connect(project.course_root / "gradebook.db")
+    other.execute(f"BEGIN {how}")
+    with pytest.raises(CourseError, match="gradebook.db is in use by another program; close that, then") as error:
+        graded(project)
+    assert "\n" not in str(error.value) and "upgrade" not in str(error.value)
+    other.rollback()
+    other.close()
+    assert graded(project) == {"anna": FULL}
+
+
+@pytest.mark.parametrize("text", ["{", "", '{"nbformat": 4, "nbformat_minor": 5, "metadata": {}}', "[]"])
+def test_a_spoilt_release_is_one_line(project: Project, text: str):
+    hand_in(project, "anna", good(project))
+    (project.release_dir / NAME / "doubling_dev.ipynb").write_text(text)
+    with pytest.raises(
+        CourseError,
+        match="^modules/release/01_doubling/doubling_dev.ipynb: not a notebook any more; "
+        "run `make release MODULE=01`$",
+    ):
+        graded(project)
+
+
+def test_a_name_with_a_line_break_breaks_no_line(project: Project):
+    hand_in(project, "with\nnewline\x1b[31m", b"")
+    out = io.StringIO()
+    with pytest.raises(CourseError, match="^1 submission needs a look"):
+        grading.autograde(project, [project.module(NAME)], out=out)
+    shown = "with\\nnewline\\x1b[31m"
+    assert f"01_doubling  1/1  {shown}  the file is empty" in out.getvalue().splitlines()
+    assert f"{shown} *       0       0      0" in out.getvalue().splitlines()
+    assert f"* {shown}: the file is empty" in out.getvalue().splitlines()

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import shutil
@@ -23,7 +24,7 @@ from tinytorch.course.execute import execute
 from tinytorch.course.leaks import Secrets
 from tinytorch.course.notebooks import build
 from tinytorch.course.project import CourseError, Module, Project
-from tinytorch.course.release import course_config, prove, release
+from tinytorch.course.release import course_config, exception_line, prove, release
 
 
 @pytest.fixture
@@ -337,6 +338,87 @@ def test_an_option_nbgrader_does_not_know_stops_the_release(copy: Project):
     path.write_text(path.read_text() + "\nget_config().ClearSolutions.code_stubb = {}\n")
     with pytest.raises(CourseError, match="nbgrader_config.py: .*code_stubb"):
         release(copy, [copy.module("01")])
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "reason"),
+    [
+        (
+            '"grade_id": "test-count"',
+            '"grade_id": "test-count", "hint": "m"',
+            "ValidationError: Additional properties are not allowed ('hint' was unexpected)",
+        ),
+        (
+            '"points": 4, "schema_version": 3, "solution": false, "task": false',
+            '"points": 4, "schema_version": 3, "solution": false, "task": true',
+            "ValidationError: Task cells have to be markdown: def test_count():",
+        ),
+    ],
+)
+def test_what_nbgrader_refuses_is_told_by_its_reason(copy: Project, old: str, new: str, reason: str):
+    _change(copy, "02", old, new)
+    with pytest.raises(CourseError) as caught:
+        release(copy, [copy.module("02")])
+    assert str(caught.value) == f"02_counting: {reason}; `make check` may say where"
+
+
+def test_a_release_for_a_gradebook_that_is_none_names_the_gradebook(copy: Project):
+    (copy.course_root / "gradebook.db").write_bytes(b"this is no database at all, not even nearly one")
+    with pytest.raises(CourseError) as caught:
+        release(copy, [copy.module("02")])
+    text = str(caught.value)
+    assert text.startswith("02_counting: the gradebook modules/gradebook.db cannot be used: ")
+    assert "file is not a database" in text and "\n" not in text and "sqlalche.me" not in text
+
+
+@pytest.mark.parametrize(
+    ("trace", "line"),
+    [
+        ("Traceback (most recent call last):\n  File a\n    f()\na.b.SomeError: why\nmore\n  x: y\n", "SomeError: why"),
+        ("Traceback (most recent call last):\n  File a\nKeyboardInterrupt\n", "KeyboardInterrupt"),
+        (
+            "Traceback (most recent call last):\n  File a\nKeyError: 1\n\nDuring handling of the above exception, "
+            "another exception occurred:\n\nTraceback (most recent call last):\n  File a\nx.CourseError: do: this\n",
+            "do: this",
+        ),
+    ],
+)
+def test_the_line_that_says_why_is_found_in_a_traceback(trace: str, line: str):
+    assert exception_line(trace) == line
+
+
+def test_what_the_system_refuses_is_one_line(
+    copy: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.chdir(copy.root)
+
+    def told(*command: str) -> str:
+        capsys.readouterr()
+        assert cli.main([*command]) == 1
+        lines = [line for line in capsys.readouterr().err.splitlines() if "proven" not in line]
+        assert len(lines) == 1, lines
+        return lines[0]
+
+    shutil.rmtree(copy.release_dir)
+    copy.release_dir.write_text("a file")
+    line = told("release", "01")
+    assert line.startswith("tinytorch: modules/release: File exists; move what is there away")
+    notebook = copy.module("01").notebook
+    notebook.unlink()
+    notebook.mkdir()
+    line = told("notebooks", "01")
+    assert line.startswith("tinytorch: modules/source/01_doubling/doubling_dev.ipynb: Is a directory; a file belongs")
+    assert [entry.name for entry in notebook.parent.iterdir() if entry.name.startswith(".")] == []
+    module = copy.module("02")
+    (copy.core_dir / "counting.py").unlink()
+
+    def full(handle: int, mode: str) -> object:
+        os.close(handle)
+        raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+
+    monkeypatch.setattr("tinytorch.course.project.os.fdopen", full)
+    line = told("export", module.name)
+    assert line == "tinytorch: No space left on device; make room on this disk, then run this again"
 
 
 def test_the_command_tells_all_that_is_wrong_line_by_line(

@@ -3,15 +3,29 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import os
 import shutil
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
-from tinytorch.course.project import CourseError, Module, Project, find_project
+from tinytorch.course.project import CourseError, Module, Project, find_project, printable
 
 Command = Callable[[Project, argparse.Namespace], None]
+
+_WRITABLE = "make it readable and writable for yourself, then run this again"
+_REMEDIES = {
+    errno.EACCES: _WRITABLE,
+    errno.EPERM: _WRITABLE,
+    errno.EROFS: _WRITABLE,
+    errno.ENOSPC: "make room on this disk, then run this again",
+    errno.EDQUOT: "make room on this disk, then run this again",
+    errno.EISDIR: "a file belongs there: move the folder away, then run this again",
+    errno.EEXIST: "move what is there away, then run this again",
+    errno.ENOTDIR: "a folder belongs there: move the file away, then run this again",
+    errno.ENOENT: "restore it, then run this again",
+}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -43,10 +57,27 @@ def main(argv: list[str] | None = None) -> int:
             file=sys.stderr,
         )
         return 1
+    except OSError as error:
+        print(f"tinytorch: {_os_error(error)}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         print("tinytorch: interrupted", file=sys.stderr)
         return 130
     return 0
+
+
+def _os_error(error: OSError) -> str:
+    """What the system refused, as one line: where, why, and what to do about it."""
+    # Of two names the second is the place something was to be moved to; the first is a scratch file.
+    path = error.filename2 or error.filename
+    where = f"{printable(_short(os.fsdecode(path)))}: " if isinstance(path, (str, bytes, Path)) else ""
+    reason = error.strerror or printable(str(error)) or type(error).__name__
+    return f"{where}{reason}; {_REMEDIES.get(error.errno, 'put this right, then run this again')}"
+
+
+def _short(path: str) -> str:
+    """A path below the current folder without that folder."""
+    return path.removeprefix(str(Path.cwd()) + os.sep)
 
 
 def _project(arguments: argparse.Namespace) -> Project:

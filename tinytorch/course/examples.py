@@ -83,8 +83,9 @@ def run(project: Project, modules: list[Module], out: TextIO | None = None) -> R
     if not chosen:
         out.write(f"no example submissions for {', '.join(module.name for module in modules)}\n")
         return Report()
-    tree = submit(project, chosen)
-    report = grade(tree, chosen, force=True, progress=out)
+    with example_tree(project).alone():
+        tree = submit(project, chosen)
+        report = grade(tree, chosen, force=True, progress=out)
     out.write(tables(report.rows))
     out.flush()
     odd = [f"{row.student}: {note}" for row in report.rows for note in row.notes]
@@ -98,20 +99,24 @@ def folder(project: Project, module: Module) -> Path:
     return project.course_root / "examples" / module.name
 
 
-def submit(project: Project, modules: list[Module]) -> CourseTree:
-    """Make a course of its own in ``build/examples``, with every example handed in and nothing graded."""
-    import nbformat
+def example_tree(project: Project) -> CourseTree:
+    """The course of its own that the examples are graded in, ``build/examples``."""
+    return CourseTree(project, project.build_dir / "examples")
 
+
+def submit(project: Project, modules: list[Module]) -> CourseTree:
+    """Make the course of the examples, with every example handed in and nothing graded."""
     from tinytorch.course.grading.record import register
 
-    tree = CourseTree(project, project.build_dir / "examples")
+    tree = example_tree(project)
     notebooks = []
     for module in modules:
-        released = nbformat.read(tree.released(module), as_version=4)
+        released = tree.released_notebook(module)
         notebooks += [
             (module, example.name, splice(released, example)) for example in read_examples(project, module)
         ]
-    shutil.rmtree(tree.root, ignore_errors=True)
+    if tree.root.exists():
+        shutil.rmtree(tree.root)
     tree.root.mkdir(parents=True)
     for module in modules:
         register(tree, module)

@@ -17,7 +17,7 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
-from tinytorch.course.notebooks import BEGIN_SOLUTION, END_SOLUTION, notebook_text, read_source
+from tinytorch.course.notebooks import BEGIN_SOLUTION, END_SOLUTION, notebook_text, read_notebook, read_source
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
 if TYPE_CHECKING:
@@ -223,16 +223,13 @@ def export_own(notebook: Path, into: Path | None = None) -> OwnExport:
     Raises:
         CourseError: the file is not a notebook, exports nothing, or does not hold Python.
     """
-    import nbformat
-
     import tinytorch
 
     if not notebook.is_file():
         raise CourseError(f"{notebook}: there is no such file; name your notebook")
-    try:
-        read = nbformat.read(notebook, as_version=4)
-    except (ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
-        raise CourseError(f"{notebook}: not a notebook; name the .ipynb you worked in") from None
+    read = read_notebook(notebook)
+    if read is None:
+        raise CourseError(f"{notebook}: not a notebook; name the .ipynb you worked in")
     package = into or Path(tinytorch.__file__).parent
     if not (package / "core").is_dir():
         raise CourseError(f"{package}: no tinytorch package (a folder with core in it); name one with --into")

@@ -313,14 +313,20 @@ def _content(notebook: NotebookNode) -> list[tuple[Any, ...]]:
     ]
 
 
-def _read_content(path: Path) -> list[tuple[Any, ...]] | None:
+def read_notebook(path: Path) -> NotebookNode | None:
+    """The notebook in a file, or ``None`` if what the file holds is no notebook."""
     import nbformat
 
     try:
         notebook = nbformat.read(path, as_version=4)
     except (ValueError, KeyError, AttributeError, nbformat.reader.NotJSONError, nbformat.ValidationError):
         return None
-    return _content(notebook)
+    return notebook if isinstance(notebook.get("cells"), list) else None
+
+
+def _read_content(path: Path) -> list[tuple[Any, ...]] | None:
+    notebook = read_notebook(path)
+    return None if notebook is None else _content(notebook)
 
 
 def build(project: Project, modules: list[Module]) -> list[Path]:

@@ -59,6 +59,8 @@ class Project:
         parser = configparser.ConfigParser(interpolation=None)
         try:
             parser.read_string((self.root / "settings.ini").read_text(encoding="utf-8"))
+        except UnicodeDecodeError as error:
+            raise CourseError(f"settings.ini: not UTF-8 (byte {error.start}); save it as UTF-8") from None
         except configparser.Error as error:
             raise CourseError(f"settings.ini: {str(error).splitlines()[0]}; put this right first") from None
         return dict(parser.defaults())
@@ -103,9 +105,9 @@ class Project:
     def relative(self, path: Path) -> str:
         """``path`` as it is shown to people: from the project's root, with forward slashes."""
         try:
-            return path.relative_to(self.root).as_posix()
+            return printable(path.relative_to(self.root).as_posix())
         except ValueError:
-            return str(path)
+            return printable(str(path))
 
     def modules(self) -> list[Module]:
         """All modules that have a source, by number.
@@ -176,6 +178,18 @@ def find_project(start: Path | None = None) -> Project:
     raise CourseError(
         f"{start}: no course here or above; run this inside a checkout "
         "(the folder with settings.ini and modules/)"
+    )
+
+
+def printable(text: str) -> str:
+    """``text`` on one line of a terminal: what cannot be printed is escaped as in Python.
+
+    Example:
+        >>> print(printable("two\\nlines"))
+        two\\nlines
+    """
+    return "".join(
+        char if char.isprintable() else char.encode("unicode_escape").decode("ascii") for char in text
     )
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 import logging
 import os
+import re
 import shutil
 import tempfile
 import time
@@ -18,6 +19,7 @@ from tinytorch.course.notebooks import (
     grade_id,
     has_tag,
     is_graded,
+    read_notebook,
     read_source,
     require_fresh,
     solution_blocks,
@@ -76,6 +78,21 @@ def course_config(project: Project) -> Config:
     return PyFileConfigLoader("nbgrader_config.py", path=str(project.root)).load_config()
 
 
+def exception_line(trace: str) -> str:
+    """The exception that a formatted traceback ends in, without what its message says on further lines.
+
+    Of exceptions raised while others were handled it is the last. A mistake that this tooling tells comes
+    without the name of its class.
+
+    Example:
+        >>> exception_line("Traceback (most recent call last):\\n  File …\\na.B: why\\n  more\\nand more\\n")
+        'B: why'
+    """
+    last = trace.rpartition("Traceback (most recent call last):\n")[2]
+    line = next((line for line in last.splitlines() if line and not line[0].isspace()), trace.strip())
+    return re.sub(r"^(?:\w+\.)*(?=\w+(?::|$))", "", line).removeprefix("CourseError: ")
+
+
 class _Log(logging.Handler):
     """Keeps what nbgrader says, so that one line of it can be shown."""
 
@@ -87,11 +104,12 @@ class _Log(logging.Handler):
         self.lines.append((record.levelno, record.getMessage()))
 
     def reason(self) -> str:
-        """The last line of the first traceback, or the first error."""
+        """What the first traceback was about, or the first error."""
         errors = [text for level, text in self.lines if level >= logging.ERROR]
         traces = [text for text in errors if text.startswith("Traceback")]
-        text = (traces or errors or ["nbgrader gave no reason"])[0]
-        return text.strip().splitlines()[-1].removeprefix("tinytorch.course.project.CourseError: ")
+        if traces:
+            return exception_line(traces[0])
+        return (errors or ["nbgrader gave no reason"])[0].strip().splitlines()[0]
 
     def unknown(self) -> list[str]:
         return [text for _, text in self.lines if "not recognized" in text]
@@ -135,7 +153,31 @@ def _explain(module: Module, reason: str) -> str:
             f"{module.name}: modules/gradebook.db has submissions made with other cells; move it away, "
             "release, and autograde the submissions again (marks given by hand are in the file you moved)"
         )
-    return f"{module.name}: {reason}"
+    if "(sqlite3." in reason:
+        return f"{module.name}: {gradebook_trouble('modules/gradebook.db', reason)}"
+    # A mistake that this tooling tells names its remedy; an exception of nbgrader does not.
+    own = re.match(r"\w+(Error|Exception): ", reason) is None
+    return f"{module.name}: {reason}" if own else f"{module.name}: {reason}; `make check` may say where"
+
+
+def gradebook_trouble(name: str, reason: str) -> str:
+    """Why a gradebook cannot be used and what to do about it, in one line.
+
+    Args:
+        name: the gradebook as it is called to people.
+        reason: what SQLAlchemy says; only its first line is told.
+    """
+    reason = reason.splitlines()[0]
+    if "database is locked" in reason:
+        return f"the gradebook {name} is in use by another program; close that, then run this again"
+    if "disk is full" in reason:
+        return f"the gradebook {name} cannot be written: the disk is full; make room, then run this again"
+    if "readonly database" in reason:
+        return f"the gradebook {name} cannot be written; make it and its folder writable for yourself"
+    return (
+        f"the gradebook {name} cannot be used: {reason}; "
+        "back it up, then run `nbgrader db upgrade`, or move it away and release again"
+    )
 
 
 def prove_all(project: Project, modules: list[Module], place: Path) -> list[str]:
@@ -170,19 +212,13 @@ def prove(project: Project, module: Module, folder: Path | None = None) -> list[
     where = f"{project.release_dir.relative_to(project.root).as_posix()}/{module.name}"
     found = _prove_files(project, module, folder)
     if not found:
-        notebook = _read(folder / module.notebook.name)
+        notebook = read_notebook(folder / module.notebook.name)
         reference = read_source(module)
         found = _prove_text(reference, notebook)
         found = found or prove_blank(run_notebook(project, notebook)) + prove_reference(
             run_notebook(project, without_demos(reference))
         )
     return [f"{where}/{module.notebook.name}: {line}" for line in found]
-
-
-def _read(path: Path) -> NotebookNode:
-    import nbformat
-
-    return nbformat.read(path, as_version=4)
 
 
 def _prove_files(project: Project, module: Module, folder: Path) -> list[str]:
@@ -194,7 +230,9 @@ def _prove_files(project: Project, module: Module, folder: Path) -> list[str]:
     for file in sorted(p for p in folder.rglob("*") if p.is_file() and p != path):
         text = file.read_bytes().decode("utf-8", errors="replace")
         found += [f"{file.name} holds the solution line '{line}'" for line in secrets.in_text(text)]
-    notebook = _read(path)
+    notebook = read_notebook(path)
+    if notebook is None:
+        return [*found, "not a notebook any more; run `make release`"]
     return found + secrets.in_notebook(notebook) + leftovers(notebook)
 
 

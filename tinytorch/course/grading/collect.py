@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.grading.tree import CourseTree
-from tinytorch.course.project import CourseError, Module
+from tinytorch.course.project import CourseError, Module, printable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -186,5 +186,5 @@ def require_some(tree: CourseTree, modules: list[Module], student: str | None) -
     place = tree.project.relative(tree.submission(student or "STUDENT", module) / module.notebook.name)
     whose = f"of '{student}' " if student else ""
     what = module.name if len(modules) == 1 else "any module"
-    hint = "".join(f"; but {line}" for line in strays(tree)[:1])
+    hint = "".join(f"; but {printable(line)}" for line in strays(tree)[:1])
     raise CourseError(f"no submission {whose}for {what}; put it at {place}{hint}")

@@ -27,7 +27,7 @@ from tinytorch.course.grading.restore import restore
 from tinytorch.course.grading.score import nothing, score
 from tinytorch.course.grading.table import table
 from tinytorch.course.grading.tree import CourseTree
-from tinytorch.course.project import CourseError, Module, Project
+from tinytorch.course.project import CourseError, Module, Project, printable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -63,9 +63,11 @@ def run(
 ) -> Report:
     """See :func:`tinytorch.course.grading.autograde`."""
     out = out or sys.stdout
-    report = grade(CourseTree.of(project), modules, student, force, out)
+    tree = CourseTree.of(project)
+    with tree.alone():
+        report = grade(tree, modules, student, force, out)
     out.write(tables(report.rows))
-    out.writelines(f"! {line}\n" for line in report.strays)
+    out.writelines(f"! {printable(line)}\n" for line in report.strays)
     out.flush()
     if report.unusual:
         what = "1 submission needs" if report.unusual == 1 else f"{report.unusual} submissions need"
@@ -109,10 +111,7 @@ def grade(
 def _grade_module(
     tree: CourseTree, module: Module, names: list[str], force: bool, progress: TextIO | None
 ) -> list[Row]:
-    import nbformat
-
-    path = tree.released(module)
-    released = nbformat.read(path, as_version=4)
+    released = tree.released_notebook(module)
     check_assignment(tree, module, released)
     notes: dict[str, tuple[str, ...]] = {}
     # A gradebook that was moved away knows nobody, whatever autograded/ still holds.
@@ -195,7 +194,6 @@ def _say(progress: TextIO | None, module: Module, graded: Graded, done: int, tot
         maximum = sum(cell.maximum for cell in graded.scores)
         text = f"{number(points):>5} of {number(maximum)}  {graded.seconds:4.1f} s"
         text += "  *" if graded.notes else ""
-    progress.write(
-        f"{module.name}  {done:>{len(str(total))}}/{total}  {graded.submission.student:<20}  {text}\n"
-    )
+    name = printable(graded.submission.student)
+    progress.write(f"{module.name}  {done:>{len(str(total))}}/{total}  {name:<20}  {printable(text)}\n")
     progress.flush()

@@ -13,7 +13,8 @@ from tinytorch.course.grading import collect
 from tinytorch.course.grading.cycle import tables
 from tinytorch.course.grading.record import Row, rows, write_csv
 from tinytorch.course.grading.tree import CourseTree, quiet_log
-from tinytorch.course.project import CourseError, Module, Project
+from tinytorch.course.project import CourseError, Module, Project, printable
+from tinytorch.course.release import exception_line
 
 if TYPE_CHECKING:
     from traitlets.config import Config
@@ -31,8 +32,12 @@ def write_feedback(
     project: Project, modules: list[Module], student: str | None, out: TextIO | None
 ) -> list[Path]:
     """See :func:`tinytorch.course.grading.feedback`."""
-    out = out or sys.stdout
     tree = CourseTree.of(project)
+    with tree.alone():
+        return _write_pages(tree, modules, student, out or sys.stdout)
+
+
+def _write_pages(tree: CourseTree, modules: list[Module], student: str | None, out: TextIO) -> list[Path]:
     graded = [
         (module, row.student)
         for module in modules
@@ -45,11 +50,11 @@ def write_feedback(
     failed = []
     for number, (module, name) in enumerate(graded, 1):
         reason = _page(tree, module, name)
-        place = project.relative(tree.feedback(name, module))
+        place = tree.project.relative(tree.feedback(name, module))
         out.write(f"{module.name}  {number:>{len(str(len(graded)))}}/{len(graded)}  {reason or place}\n")
         out.flush()
         if reason:
-            failed.append(f"{name} {module.name}: {reason}")
+            failed.append(f"{printable(name)} {module.name}: {reason}")
     if failed:
         raise CourseError(
             f"no feedback for {failed[0]}" + (f", and {len(failed) - 1} more" if failed[1:] else "")
@@ -101,7 +106,7 @@ class _Errors(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         text = record.getMessage().strip()
         if text.startswith("Traceback"):
-            self.reason = text.splitlines()[-1]
+            self.reason = exception_line(text)
 
 
 def write_grades(project: Project, modules: list[Module], to: Path | None, out: TextIO | None) -> list[Row]:

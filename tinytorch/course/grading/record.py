@@ -117,13 +117,13 @@ def register(tree: CourseTree, module: Module) -> None:
     The gradebook of the course learns of it when the release is made; the one of the examples learns of it
     here.
     """
-    import nbformat
     from nbgrader.preprocessors import SaveCells
 
-    released = nbformat.read(tree.released(module), as_version=4)
+    released = tree.released_notebook(module)
     with tree.gradebook() as gradebook:
         gradebook.update_or_create_assignment(module.name)
-    SaveCells(log=quiet_log()).preprocess(released, _resources(tree, module))
+    with tree.told():
+        SaveCells(log=quiet_log()).preprocess(released, _resources(tree, module))
 
 
 def check_assignment(tree: CourseTree, module: Module, released: NotebookNode) -> None:
@@ -213,7 +213,8 @@ def _assign_penalty(tree: CourseTree, submission: Submission, notebook: Notebook
     from nbgrader.preprocessors import AssignLatePenalties
 
     resources = _resources(tree, submission.module, submission.student)
-    AssignLatePenalties(config=tree.config, log=quiet_log()).preprocess(notebook, resources)
+    with tree.told():
+        AssignLatePenalties(config=tree.config, log=quiet_log()).preprocess(notebook, resources)
 
 
 def _write_autograded(tree: CourseTree, graded: Graded, place: Path) -> None:

@@ -7,6 +7,7 @@ from itertools import count, islice, product
 from string import ascii_lowercase
 
 from tinytorch.course.grading.record import Row, number
+from tinytorch.course.project import printable
 
 WIDTH = 100
 # A word in a head is cut to no less than this; before that the columns get letters, and the words a legend.
@@ -41,7 +42,7 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     if not rows:
         return ""
     names = list(rows[0].maxima)
-    left = [f"{row.student} *" if row.notes else row.student for row in rows]
+    left = [printable(row.student) + (" *" if row.notes else "") for row in rows]
     columns, legend = _fitting(rows, left, names, width)
     lines = [rows[0].assignment]
     for part in _parts(left, columns, width):
@@ -54,7 +55,7 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     ]
     if legend:
         lines += ["", *legend, *([""] if notes else [])]
-    lines += notes
+    lines += map(printable, notes)
     return "\n".join(lines) + "\n"
 
 

@@ -11,12 +11,19 @@ from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from tinytorch.course.notebooks import read_notebook
 from tinytorch.course.project import CourseError, Module, Project
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
     from nbgrader.api import Gradebook
     from nbgrader.coursedir import CourseDirectory
     from traitlets.config import Config
+
+try:
+    import fcntl
+except ImportError:  # Windows has no such locks.
+    fcntl = None
 
 
 @dataclass(frozen=True)
@@ -66,6 +73,21 @@ class CourseTree:
             )
         return path
 
+    def released_notebook(self, module: Module) -> NotebookNode:
+        """The notebook in :meth:`released`.
+
+        Raises:
+            CourseError: it has not been built, or something spoilt it since.
+        """
+        path = self.released(module)
+        notebook = read_notebook(path)
+        if notebook is None:
+            raise CourseError(
+                f"{self.project.relative(path)}: not a notebook any more; "
+                f"run `make release MODULE={module.number:02}`"
+            )
+        return notebook
+
     @cached_property
     def config(self) -> Config:
         """nbgrader's configuration, as its own commands read it, for this tree."""
@@ -91,31 +113,60 @@ class CourseTree:
         """The gradebook, open for the time of a ``with``.
 
         Raises:
-            CourseError: it cannot be opened, or another version of nbgrader made it.
+            CourseError: it cannot be opened or written, or another version of nbgrader made it.
         """
+        from nbgrader.api import Assignment, Gradebook
         from sqlalchemy.exc import SAWarning
 
-        with warnings.catch_warnings():
+        directory = self.directory()
+        with warnings.catch_warnings(), self.told():
             # nbgrader builds its rows in an order that SQLAlchemy remarks on.
             warnings.simplefilter("ignore", SAWarning)
-            with self._open() as gradebook:
+            with Gradebook(directory.db_url, directory.course_id) as gradebook:
+                gradebook.db.query(Assignment).all()
                 yield gradebook
                 gradebook.engine.dispose()
 
-    def _open(self) -> Gradebook:
-        from nbgrader.api import Assignment, Gradebook
+    @contextmanager
+    def told(self) -> Iterator[None]:
+        """Turns what the database refuses into a line that says what to do."""
+        from nbgrader.api import InvalidEntry
         from sqlalchemy.exc import SQLAlchemyError
 
-        directory = self.directory()
+        from tinytorch.course.release import gradebook_trouble
+
+        # nbgrader writes a traceback there before it raises.
+        log = logging.getLogger("tornado.application")
+        before, log.disabled = log.disabled, True
         try:
-            gradebook = Gradebook(directory.db_url, directory.course_id)
-            gradebook.db.query(Assignment).all()
-        except (SQLAlchemyError, OSError) as error:
-            raise CourseError(
-                f"the gradebook {directory.db_url} cannot be used: {str(error).splitlines()[0]}; "
-                "back it up, then run `nbgrader db upgrade`, or move it away and release again"
-            ) from None
-        return gradebook
+            yield
+        except (SQLAlchemyError, InvalidEntry) as error:
+            raise CourseError(gradebook_trouble(self.directory().db_url, str(error))) from None
+        finally:
+            log.disabled = before
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        """Nobody else grades this tree for the time of a ``with``; the system lets go of it with the process.
+
+        Raises:
+            CourseError: another process does.
+        """
+        if fcntl is None:
+            yield
+            return
+        # Beside the tree, because that of the examples is made anew each time.
+        path = self.root.with_name(f".{self.root.name}.lock")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with open(path, "w") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                raise CourseError(
+                    f"another grading runs on {self.project.relative(self.root / 'gradebook.db')}; "
+                    "wait until it has ended, then run this again"
+                ) from None
+            yield
 
 
 def quiet_log() -> logging.Logger:
