@@ -156,8 +156,28 @@ def test_of_two_cells_with_one_id_the_later_counts():
     assert sources(restored.notebook)[1:4] == ["answer one", "test one", "answer one, again"]
     assert [grade_id(c) for c in restored.notebook.cells].count("one") == 1
     assert grade_id(restored.notebook.cells[3]) == "one"
-    assert restored.notes == ("cell 'one' is there twice; the later one counts",)
+    assert restored.notes == (
+        "cell 'one' is there twice; the later one counts",
+        "the cells stand in another order than released: 'test-one' comes before 'one'",
+    )
     assert len({c.id for c in restored.notebook.cells}) == len(restored.notebook.cells)
+
+
+@pytest.mark.parametrize(
+    ("change", "pair"),
+    [
+        (lambda cells: cells.reverse(), "'why' comes before 'imports'"),
+        (lambda cells: cells.insert(1, cells.pop(2)), "'test-one' comes before 'one'"),
+        # 'one' itself was moved to the end, behind 'why'.
+        (lambda cells: cells.append(cells.pop(1)), "'test-one' comes before 'one'"),
+        (lambda cells: cells.insert(0, cells.pop(3)), None),  # a demonstration has no id
+    ],
+)
+def test_another_order_of_the_cells_is_told(change, pair):
+    notebook = handed_in()
+    change(notebook.cells)
+    note = f"the cells stand in another order than released: {pair}"
+    assert restore(notebook, released()).notes == ((note,) if pair else ())
 
 
 def test_an_answer_that_lost_its_id_is_still_run_before_its_test():
@@ -263,6 +283,26 @@ def test_what_editors_leave_out_is_no_reason_to_refuse(minor):
 def test_cells_with_the_same_id_are_no_reason_to_refuse():
     twice = [{"cell_type": "markdown", "id": "a", "metadata": {}, "source": text} for text in "xy"]
     assert [c.source for c in parse(document(cells=twice)).cells] == ["x", "y"]
+
+
+@pytest.mark.parametrize(
+    ("metadata", "kept"),
+    [
+        (None, {}),
+        ("text", {}),
+        ([1], {}),
+        ({"tags": "demo"}, {"tags": []}),
+        ({"tags": ["demo", 1, "demo", "a,b", ""]}, {"tags": ["demo"]}),
+        ({"tags": None, "nbgrader": {"grade_id": "one"}}, {"tags": [], "nbgrader": {"grade_id": "one"}}),
+        ({"collapsed": "yes", "name": 3, "jupyter": []}, {}),
+    ],
+)
+def test_metadata_of_a_cell_cost_no_other_cell(metadata, kept):
+    spoilt = {"cell_type": "code", "source": "x", "metadata": metadata}
+    sound = {"cell_type": "code", "source": "y", "metadata": {"nbgrader": {"grade_id": "two"}}}
+    first, second = parse(document(cells=[spoilt, sound])).cells
+    assert (first.source, first.metadata) == ("x", kept)
+    assert (second.source, second.metadata) == ("y", {"nbgrader": {"grade_id": "two"}})
 
 
 def test_metadata_of_the_whole_notebook_are_no_reason_to_refuse():

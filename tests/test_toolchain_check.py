@@ -52,6 +52,35 @@ def _count_with(old: str, new: str) -> str:
             "cell 'test-count' (line 37): points None; give a graded cell a number of points above 0",
         ),
         ('"points": 4', '"points": 0', "cell 'test-count' (line 37): points 0; give"),
+        ('"points": 4', '"points": 1e999', "cell 'test-count' (line 37): points inf; give"),
+        ('"points": 4', '"points": Infinity', "cell 'test-count' (line 37): points inf; give"),
+        ('"points": 4', '"points": NaN', "cell 'test-count' (line 37): points nan; give"),
+        (
+            '"grade_id": "test-count"',
+            '"grade_id": "test-count", "hint": 3',
+            "cell 'test-count' (line 37): nbgrader metadata with 'hint'; remove it; nbgrader knows only",
+        ),
+        (
+            '"points": 4, "schema_version": 3, "solution": false, "task": false',
+            '"points": 4, "schema_version": 3, "solution": false, "task": true',
+            "cell 'test-count' (line 37): a task cell, which nbgrader takes for text only; write \"task\": false",
+        ),
+        (
+            '"solution": true, "task": false',
+            '"solution": true, "task": true',
+            "cell 'count-function' (line 26): a task cell",
+        ),
+        (
+            "# %% nbgrader={\"grade\": true",
+            '# %% nbgrader={"grade": false, "grade_id": "given", "locked": false, "schema_version": 3, '
+            '"solution": false, "task": false}\n1\n\n# %% nbgrader={"grade": true',
+            "cell 'given' (line 37): a given cell that is not locked, so that grading would not restore it; write",
+        ),
+        (
+            "from tinytorch.core.doubling import Number",
+            "from .doubling import Number",
+            "cell 3 (code) (line 23): a relative import; write 'from tinytorch.core.NAME import …'",
+        ),
         ('"points": 4', '"points": true', "cell 'test-count' (line 37): points True; give"),
         (
             '"locked": true',
@@ -348,6 +377,42 @@ def test_configuration_that_disagrees_is_found(
     path.write_text(path.read_text().replace(old, new))
     found = check(exported, exported.modules())
     assert len(found) == 1 and failure in found[0], found
+
+
+@pytest.mark.parametrize(
+    ("name", "data", "failure"),
+    [
+        ("nbgrader_config.py", b"x = 1\nc = (\n", "nbgrader_config.py:2: not Python: '(' was never closed; mend"),
+        ("nbgrader_config.py", b"\n\n1 / 0\n", "nbgrader_config.py:3: ZeroDivisionError: division by zero; mend"),
+        ("pyproject.toml", b"# gr\xf6\xdfer\n", "pyproject.toml: cannot be read ("),
+        ("pyproject.toml", b"project = 3\n", "pyproject.toml: no table [project]; restore it"),
+        ("tinytorch/core/counting.py", b"# gr\xf6\xdfer\n", "tinytorch/core/counting.py: differs from what counting"),
+    ],
+)
+def test_files_that_cannot_be_read_are_failures_like_others(
+    exported: Project, name: str, data: bytes, failure: str
+):
+    (exported.root / name).write_bytes(data)
+    found = check(exported, exported.modules())
+    assert len(found) == 1 and found[0].startswith(failure), found
+
+
+def test_settings_in_another_encoding_are_one_line(
+    exported: Project, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    (exported.root / "settings.ini").write_bytes(b"[DEFAULT]\nlib_path = \xe9\n")
+    monkeypatch.chdir(exported.root)
+    assert cli.main(["check"]) == 1
+    assert capsys.readouterr().err == "tinytorch: settings.ini: not UTF-8 (byte 21); save it as UTF-8\n"
+
+
+def test_a_missing_export_of_an_imported_module_is_found(exported: Project):
+    (exported.core_dir / "doubling.py").unlink()
+    assert check(exported, [exported.module("02")]) == [
+        "tinytorch/core/doubling.py: missing, but counting_dev.py imports it; run `make export`"
+    ]
+    (exported.core_dir / "counting.py").unlink()
+    assert len(check(exported, exported.modules())) == 2, "each is told once"
 
 
 def test_a_stray_python_file_among_the_sources_is_found(exported: Project):

@@ -128,6 +128,16 @@ def test_lines_of_cells_are_those_of_the_source(course: Project):
         (HEADER + "# %%\nx = 1\nx = = 2\n", "doubling_dev.py:15: not Python"),
         (HEADER + "# %%\n%matplotlib inline\n", "doubling_dev.py:14: not Python"),
         (HEADER + '# %% nbgrader={"grade": false, oops}\n1\n', "doubling_dev.py:13: nbgrader metadata"),
+        *(
+            (HEADER + f"# %% tags={tags}\n1\n", "doubling_dev.py:13: tags that cannot be read; write a list of")
+            for tags in ('"demo"', "[1]", "null", '["demo", "demo"]', '["a,b"]', "[")
+        ),
+        (HEADER + '# %% collapsed="yes"\n1\n', "doubling_dev.py: cell metadata that notebooks cannot hold: 'yes' is"),
+        (
+            HEADER.replace("jupytext:", "jupytext: [") + "# %%\n1\n",
+            "doubling_dev.py:5: the header is not YAML: expected ',' or ']', but got ':'; copy the header",
+        ),
+        (HEADER.replace("jupyter:", "jupiter:") + "# %%\n1\n", "doubling_dev.py:1: a header without 'jupyter:'"),
     ],
 )
 def test_a_source_that_is_not_percent_format_is_refused_by_line(course: Project, text: str, message: str):
@@ -315,6 +325,24 @@ def test_a_student_who_exports_something_else_is_told_so(tmp_path: Path, content
         path.write_text(content)
     with pytest.raises(CourseError, match=message):
         export_own(path, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("from .doubling import Number", r"mine.ipynb: cell 2 \(code\): 'from .doubling import Number' is a relative"),
+        ("x = = 2", r"mine.ipynb: cell 2 \(code\): the exported code is not Python: .* \(line 2 of the cell\); mend"),
+    ],
+)
+def test_a_cell_that_cannot_be_exported_is_named(tmp_path: Path, code: str, message: str):
+    new_cell = nbformat.v4.new_code_cell
+    cells = [new_cell("#| default_exp core.mine"), new_cell(f"#| export\n{code}")]
+    nbformat.write(nbformat.v4.new_notebook(cells=cells), tmp_path / "mine.ipynb")
+    (tmp_path / "core").mkdir()
+    with pytest.raises(CourseError, match=message) as error:
+        export_own(tmp_path / "mine.ipynb", tmp_path)
+    assert "\n" not in str(error.value)
+    assert list((tmp_path / "core").iterdir()) == []
 
 
 def test_a_write_that_fails_leaves_the_old_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

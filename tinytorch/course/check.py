@@ -9,9 +9,10 @@ import sys
 import tomllib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
+from math import inf
 from typing import TYPE_CHECKING, Any
 
-from tinytorch.course.export import default_exp, export_text, init_text, is_exported, target
+from tinytorch.course.export import default_exp, export_text, init_text, is_exported, relative_imports, target
 from tinytorch.course.leaks import Secrets, cell_name
 from tinytorch.course.notebooks import (
     MarkError,
@@ -73,6 +74,7 @@ def check(project: Project, modules: list[Module]) -> list[str]:
     secrets = _secrets(project)
     for module in modules:
         found += check_source(project, module, secrets)
+    found += check_imported(project, modules)
     found += check_names(project)
     found += check_strangers(project)
     found += check_nbgrader_config(project)
@@ -154,6 +156,13 @@ def _nbgrader_metadata(source: _Source) -> None:
                 index, f"nbgrader metadata without {', '.join(missing)}", "give all of " + ", ".join(_KEYS)
             )
             continue
+        unknown = sorted(set(meta) - {*_KEYS, "points"})
+        if unknown:
+            source.fail(
+                index,
+                f"nbgrader metadata with {', '.join(map(repr, unknown))}",
+                "remove it; nbgrader knows only " + ", ".join((*_KEYS, "points")),
+            )
         if meta["schema_version"] != _SCHEMA:
             source.fail(
                 index, f"schema_version {meta['schema_version']}", f'write "schema_version": {_SCHEMA}'
@@ -161,6 +170,12 @@ def _nbgrader_metadata(source: _Source) -> None:
         for key in ("grade", "locked", "solution", "task"):
             if not isinstance(meta[key], bool):
                 source.fail(index, f'"{key}" is {meta[key]!r}', "write true or false")
+        if meta["task"]:
+            source.fail(index, "a task cell, which nbgrader takes for text only", 'write "task": false')
+        if not (meta["grade"] or meta["solution"] or meta["locked"]):
+            source.fail(
+                index, "a given cell that is not locked, so that grading would not restore it", 'write "locked": true'
+            )
         _grade_id(source, index, meta["grade_id"], seen)
         if cell.cell_type != "code":
             source.fail(index, "nbgrader metadata on text", "keep it to code cells")
@@ -185,7 +200,7 @@ def _grade_id(source: _Source, index: int, name: Any, seen: dict[str, int]) -> N
 
 def _graded_metadata(source: _Source, index: int, cell: NotebookNode, meta: dict[str, Any]) -> None:
     points = meta.get("points")
-    if isinstance(points, bool) or not isinstance(points, (int, float)) or not points > 0:
+    if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 < points < inf:
         source.fail(index, f"points {points!r}", "give a graded cell a number of points above 0")
     if not meta["locked"]:
         source.fail(index, "a graded cell that is not locked", 'write "locked": true')
@@ -326,6 +341,8 @@ def _imports(source: _Source) -> None:
         if cell.cell_type != "code":
             continue
         tree = ast.parse(cell.source)
+        for line in relative_imports(cell):
+            source.fail(index, "a relative import", "write 'from tinytorch.core.NAME import …'", line)
         for name, line in _core_imports(tree):
             _core_import(source, index, modules, name, line)
         for node in ast.walk(tree):
@@ -446,7 +463,9 @@ def _exported_as_written(source: _Source) -> None:
     if not path.is_file():
         source.found.append(f"{relative}: missing; run `make export`")
         return
-    present, wanted = path.read_text(encoding="utf-8"), export_text(source.project, source.module)
+    # An export is UTF-8; whatever else stands there differs from it.
+    present = path.read_text(encoding="utf-8", errors="replace")
+    wanted = export_text(source.project, source.module)
     if present != wanted:
         diff = _short_diff(present, wanted)
         name = source.module.source.name
@@ -481,13 +500,39 @@ _RULES: tuple[Callable[[_Source], None], ...] = (
 )
 
 
+def check_imported(project: Project, modules: list[Module]) -> list[str]:
+    """What ``modules`` import of other modules, themselves or by way of another, has been exported."""
+    known = {module.short: module for module in project.modules()}
+    found, waiting, seen = [], list(modules), {module.short for module in modules}
+    while waiting:
+        module = waiting.pop(0)
+        try:
+            cells = read_source(module).cells
+        except CourseError:  # told by the check of that module
+            continue
+        names = {
+            name for cell in cells if cell.cell_type == "code" for name, _ in _core_imports(ast.parse(cell.source))
+        }
+        for name in sorted((names & set(known)) - seen):
+            seen.add(name)
+            waiting.append(known[name])
+            path = project.core_dir / f"{name}.py"
+            if not path.is_file():
+                found.append(
+                    f"{project.relative(path)}: missing, but {module.source.name} imports it; run `make export`"
+                )
+    return found
+
+
 def check_names(project: Project) -> list[str]:
     """Name and version agree in settings.ini, pyproject.toml and the package."""
     found = []
     try:
         table = tomllib.loads((project.root / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    except (OSError, KeyError, tomllib.TOMLDecodeError) as error:
+    except (OSError, KeyError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         return [f"pyproject.toml: cannot be read ({error}); mend it"]
+    if not isinstance(table, dict):
+        return ["pyproject.toml: no table [project]; restore it"]
     if table.get("name") != project.setting("lib_name"):
         found.append(
             f"pyproject.toml: name '{table.get('name')}' is not lib_name '{project.setting('lib_name')}' of "
@@ -529,14 +574,13 @@ def check_strangers(project: Project) -> list[str]:
 def check_nbgrader_config(project: Project) -> list[str]:
     """No option in ``nbgrader_config.py`` that nbgrader does not know: it would only warn, and do without."""
     from nbgrader.apps.nbgraderapp import NbGraderApp
-    from traitlets.config import ConfigFileNotFound
 
     from tinytorch.course.release import course_config
 
     try:
         config = course_config(project)
-    except ConfigFileNotFound:
-        return ["nbgrader_config.py: missing; restore it, or releases would hold the solutions"]
+    except CourseError as error:
+        return [str(error)]
     known = {
         name: cls
         for top in NbGraderApp().all_configurable_classes()

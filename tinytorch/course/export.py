@@ -17,6 +17,7 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
+from tinytorch.course.leaks import cell_name
 from tinytorch.course.notebooks import BEGIN_SOLUTION, END_SOLUTION, notebook_text, read_notebook, read_source
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
@@ -85,11 +86,36 @@ def render(notebook: NotebookNode, origin: str) -> str:
         raise CourseError(
             f"{origin}: exports nothing; it needs '#| default_exp core.NAME' and cells with '#| export'"
         )
-    text = _through_nbdev(notebook, name, origin)
+    _refuse_relative_imports(notebook, origin)
     try:
-        return tidy(text)
+        return tidy(_through_nbdev(notebook, name, origin))
     except SyntaxError as error:
         raise CourseError(f"{origin}: the exported code is not Python: {error.msg}: {error.text}") from None
+
+
+def relative_imports(cell: NotebookNode) -> list[int]:
+    """0-based lines of a code cell that import relative to a package, which a notebook is not part of."""
+    return [
+        node.lineno - 1
+        for node in ast.walk(ast.parse(cell.source))
+        if isinstance(node, ast.ImportFrom) and node.level > 0
+    ]
+
+
+def _refuse_relative_imports(notebook: NotebookNode, origin: str) -> None:
+    for index, cell in enumerate(notebook.cells):
+        try:
+            lines = relative_imports(cell) if is_exported(cell) else []
+        except SyntaxError as error:
+            raise CourseError(
+                f"{origin}: {cell_name(cell, index)}: the exported code is not Python: {error.msg} "
+                f"(line {error.lineno} of the cell); mend it"
+            ) from None
+        if lines:
+            raise CourseError(
+                f"{origin}: {cell_name(cell, index)}: {cell.source.splitlines()[lines[0]].strip()!r} is a "
+                "relative import; write 'from tinytorch.core.NAME import …'"
+            )
 
 
 def _through_nbdev(notebook: NotebookNode, name: str, origin: str) -> str:

@@ -71,7 +71,13 @@ def is_solution(cell: NotebookNode) -> bool:
 
 def has_tag(cell: NotebookNode, tag: str) -> bool:
     """Whether a cell carries the tag, e.g. ``"demo"``."""
-    return tag in cell.metadata.get("tags", [])
+    return tag in clean_tags(cell.metadata.get("tags"))
+
+
+def clean_tags(tags: Any) -> list[str]:
+    """What is a tag in ``tags``, each once; nothing if it is no list."""
+    words = [tag for tag in tags if isinstance(tag, str) and tag] if isinstance(tags, list) else []
+    return list(dict.fromkeys(tag for tag in words if "," not in tag))
 
 
 def _nbgrader(cell: NotebookNode) -> dict[str, Any]:
@@ -183,8 +189,17 @@ def _parse_text(module: Module, text: str) -> tuple[NotebookNode, list[int]]:
     lines = text.split("\n")
     marks = _check_percent(module, lines)
     import jupytext
+    from nbformat import ValidationError
 
-    notebook = jupytext.reads(text, fmt="py:percent")
+    for mark in marks:
+        _check_tags(module, lines[mark], mark + 1)
+    try:
+        notebook = jupytext.reads(text, fmt="py:percent")
+    except ValidationError as error:
+        raise CourseError(
+            f"{_where(module)}: cell metadata that notebooks cannot hold: {error.message.splitlines()[0]}; "
+            "keep to nbgrader={…} and tags=[…] behind '# %%'"
+        ) from None
     if len(notebook.cells) != len(marks):
         raise CourseError(
             f"{_where(module)}: {len(marks)} cell marks but {len(notebook.cells)} cells; "
@@ -225,6 +240,7 @@ def _check_percent(module: Module, lines: list[str]) -> list[int]:
         raise CourseError(
             f"{_where(module, 1)}: not percent format; the header must say 'format_name: percent'"
         )
+    _check_header(module, lines[1:end])
     marks = [n for n, line in enumerate(lines) if n > end and _CELL_MARK.match(line)]
     if not marks:
         raise CourseError(
@@ -236,6 +252,41 @@ def _check_percent(module: Module, lines: list[str]) -> list[int]:
             f"{_where(module, stray + 1)}: text before the first cell; put a line '# %%' above it"
         )
     return marks
+
+
+def _check_header(module: Module, lines: list[str]) -> None:
+    """The header is YAML of the form that jupytext writes; ``lines`` are those between its marks."""
+    import yaml
+
+    remedy = "copy the header of another module"
+    try:
+        header = yaml.safe_load("\n".join(line.removeprefix("#").removeprefix(" ") for line in lines))
+    except yaml.YAMLError as error:
+        mark = getattr(error, "problem_mark", None)
+        line = 2 + mark.line if mark else 1
+        what = getattr(error, "problem", None) or "it cannot be read"
+        raise CourseError(f"{_where(module, line)}: the header is not YAML: {what}; {remedy}") from None
+    jupyter = header.get("jupyter") if isinstance(header, dict) else None
+    parts = [jupyter] + [jupyter.get(key, {}) for key in ("jupytext", "kernelspec") if isinstance(jupyter, dict)]
+    if not all(isinstance(part, dict) for part in parts):
+        raise CourseError(
+            f"{_where(module, 1)}: a header without 'jupyter:' and, below it, 'jupytext:' and 'kernelspec:' "
+            f"with their settings; {remedy}"
+        )
+
+
+def _check_tags(module: Module, mark: str, line: int) -> None:
+    """Tags are a list of words; jupytext and nbformat stop at anything else."""
+    from jupytext.cell_metadata import parse_key_equal_value
+
+    if " tags=" not in mark:
+        return
+    tags = parse_key_equal_value(_CELL_MARK.sub("", mark, count=1)).get("tags")
+    if not isinstance(tags, list) or tags != clean_tags(tags):
+        raise CourseError(
+            f"{_where(module, line)}: tags that cannot be read; write a list of different words: "
+            'tags=["demo", "raises-exception"]'
+        )
 
 
 def _check_cell(module: Module, cell: NotebookNode, mark: str, mark_line: int, start: int) -> None:

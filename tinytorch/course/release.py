@@ -9,6 +9,7 @@ import re
 import shutil
 import tempfile
 import time
+import traceback
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -25,7 +26,7 @@ from tinytorch.course.notebooks import (
     solution_blocks,
     stub,
 )
-from tinytorch.course.project import CourseError, Module, Project
+from tinytorch.course.project import CourseError, Module, Project, printable
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -72,10 +73,28 @@ def _put(project: Project, new: Path, old: Path) -> Path:
 
 
 def course_config(project: Project) -> Config:
-    """nbgrader's configuration of this course, as its own commands read it."""
-    from traitlets.config.loader import PyFileConfigLoader
+    """nbgrader's configuration of this course, as its own commands read it.
 
-    return PyFileConfigLoader("nbgrader_config.py", path=str(project.root)).load_config()
+    Raises:
+        CourseError: there is none, or it cannot be run.
+    """
+    from traitlets.config.loader import ConfigFileNotFound, PyFileConfigLoader
+
+    name = "nbgrader_config.py"
+    try:
+        return PyFileConfigLoader(name, path=str(project.root)).load_config()
+    except (CourseError, ModuleNotFoundError):
+        raise
+    except ConfigFileNotFound:
+        raise CourseError(f"{name}: missing; restore it, or releases would hold the solutions") from None
+    except SyntaxError as error:
+        raise CourseError(f"{name}:{error.lineno}: not Python: {error.msg}; mend the line") from None
+    except Exception as error:
+        # The file is a program: it can raise anything.
+        lines = [at.lineno for at in traceback.extract_tb(error.__traceback__) if Path(at.filename).name == name]
+        raise CourseError(
+            f"{name}:{lines[-1] if lines else 1}: {type(error).__name__}: {printable(str(error))}; mend the line"
+        ) from None
 
 
 def exception_line(trace: str) -> str:

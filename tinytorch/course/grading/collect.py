@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.grading.tree import CourseTree
+from tinytorch.course.notebooks import clean_tags
 from tinytorch.course.project import CourseError, Module, printable
 
 if TYPE_CHECKING:
@@ -165,13 +166,23 @@ def _complete(document: dict[str, Any]) -> None:
     for number, cell in enumerate(document["cells"]):
         if not isinstance(cell, dict):
             raise Unreadable(f"not a valid notebook: cell {number + 1} is not a cell")
-        cell.setdefault("metadata", {})
+        cell["metadata"] = _needed(cell.get("metadata"))
         if cell.get("cell_type") == "code":
             cell["outputs"], cell["execution_count"] = [], None
         if document["nbformat_minor"] not in range(5):
             if not isinstance(cell.get("id"), str) or cell["id"] in used:
                 cell["id"] = f"cell-{number}"
             used.add(cell["id"])
+
+
+def _needed(metadata: Any) -> dict[str, Any]:
+    """Of a cell's metadata what grading reads, in a form that notebooks may have."""
+    if not isinstance(metadata, dict):
+        return {}
+    needed = {key: metadata[key] for key in ("nbgrader", "tags") if key in metadata}
+    if "tags" in needed:
+        needed["tags"] = clean_tags(needed["tags"])
+    return needed
 
 
 def require_some(tree: CourseTree, modules: list[Module], student: str | None) -> None:

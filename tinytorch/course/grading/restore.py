@@ -48,6 +48,7 @@ def restore(submitted: NotebookNode, released: NotebookNode) -> Restored:
     given = {grade_id(cell): cell for cell in released.cells if grade_id(cell)}
     notes: list[str] = []
     cells = _own_or_given([copy.deepcopy(cell) for cell in submitted.cells], given, notes)
+    _note_order(cells, given, notes)
     _add_missing(cells, released, notes)
     _number(cells)
     notebook = new_notebook(cells=cells, metadata=copy.deepcopy(released.metadata), nbformat_minor=5)
@@ -100,6 +101,15 @@ def _as_given(cell: NotebookNode, given: NotebookNode, notes: list[str]) -> None
 
 def _lines(source: str) -> list[str]:
     return [line.rstrip() for line in source.rstrip().split("\n")]
+
+
+def _note_order(cells: list[NotebookNode], given: dict[str, NotebookNode], notes: list[str]) -> None:
+    """A test that runs before the answer it asks for gives no points, whatever the answer: say where to look."""
+    present = [grade_id(cell) for cell in cells if grade_id(cell)]
+    wanted = [name for name in given if name in present]
+    moved = next(((name, other) for name, other in zip(present, wanted) if name != other), None)
+    if moved:
+        notes.append(f"the cells stand in another order than released: '{moved[0]}' comes before '{moved[1]}'")
 
 
 def _add_missing(cells: list[NotebookNode], released: NotebookNode, notes: list[str]) -> None:
