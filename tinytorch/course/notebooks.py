@@ -11,6 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from threading import Lock
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
@@ -21,6 +22,8 @@ if TYPE_CHECKING:
 BEGIN_SOLUTION = "### BEGIN SOLUTION"
 END_SOLUTION = "### END SOLUTION"
 
+# CPython 3.11 counts the depth of a tree wrongly when two threads build one each (gh-106905): a SystemError.
+_PARSING = Lock()
 _CELL_MARK = re.compile(r"# %%(?: |\[|$)")
 _CELL_ID = re.compile(r"[a-zA-Z0-9_-]{1,64}")
 # jupytext keeps notes of its own in a cell's metadata; nothing but jupytext reads them.
@@ -105,8 +108,13 @@ def solution_blocks(cell: NotebookNode) -> list[SolutionBlock]:
     spans = list(_mark_spans(lines))
     if not spans:
         return []
-    functions = list(_functions(ast.parse(cell.source)))
+    functions = list(_functions(_tree(cell.source)))
     return [_block(lines, first, last, functions) for first, last in spans]
+
+
+def _tree(code: str) -> ast.Module:
+    with _PARSING:
+        return ast.parse(code)
 
 
 def _mark_spans(lines: list[str]) -> Iterator[tuple[int, int]]:
@@ -298,7 +306,7 @@ def _check_cell(module: Module, cell: NotebookNode, mark: str, mark_line: int, s
     if cell.cell_type != "code":
         return
     try:
-        ast.parse(cell.source)
+        _tree(cell.source)
     except SyntaxError as error:
         raise CourseError(
             f"{_where(module, start + (error.lineno or 1))}: not Python: {error.msg}; "
