@@ -73,7 +73,7 @@ def check_parameters(parameters: Iterable[Variable], where: str) -> list[Variabl
     for i, parameter in enumerate(parameters):
         if not isinstance(parameter, Variable):
             hint = "; see track in core.autograd" if isinstance(parameter, Tensor) else ""
-            raise TypeError(f"{where}[{i}] is a {type(parameter).__name__}, not a Variable{hint}")
+            raise TypeError(f"{where}[{i}] is of type {type(parameter).__name__}, not a Variable{hint}")
         if parameter.data.data.dtype not in (np.float32, np.float64):
             raise TypeError(f"{where}[{i}] is {parameter.data.data.dtype}; parameters are float32 or float64")
         if not parameter.is_leaf:
