@@ -1,4 +1,4 @@
-# Every stage of the course. MODULE=08 (or 08_optimizers) picks one module, all of them otherwise.
+# Every stage of the course. MODULE=08 (or 08_optimizers) picks one module where a stage works on modules.
 
 MODULE ?=
 STUDENT ?=
@@ -78,7 +78,7 @@ lab: notebooks ## open JupyterLab in the course, with formgrader
 	@$(BIN)/jupyter lab --ServerApp.root_dir=modules
 
 test: setup ## run the tests
-	@$(BIN)/python -m pytest
+	@$(RUN) test $(PICK)
 
 course: setup ## everything: notebooks, execution, export, check, release, graded examples
 	@$(RUN) course $(PICK)

@@ -220,7 +220,7 @@ def test_given_code_and_short_lines_are_no_secrets(course: Project):
             "01",
             '    assert Number(1.5).double() == 3.0, "twice 1.5 is 3.0"',
             "    pass",
-            "cell 'test-double' gives 2.0 of 2 points for blank work; it must give 0",
+            "cell 'test-double' gives 2 of 2 points for blank work; it must give 0",
         ),
         (
             "01",
@@ -430,8 +430,8 @@ def test_the_command_tells_all_that_is_wrong_line_by_line(
     assert cli.main(["release", "--module", "01"]) == 1
     path = "tinytorch: modules/release/01_doubling/doubling_dev.ipynb"
     assert [line for line in capsys.readouterr().err.splitlines() if line.startswith("tinytorch: ")] == [
-        f"{path}: cell 'test-number' gives 3.0 of 3 points for blank work; it must give 0",
-        f"{path}: cell 'test-double' gives 2.0 of 2 points for blank work; it must give 0",
+        f"{path}: cell 'test-number' gives 3 of 3 points for blank work; it must give 0",
+        f"{path}: cell 'test-double' gives 2 of 2 points for blank work; it must give 0",
     ]
 
 

@@ -132,6 +132,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     mutants.add_argument("--sample", metavar="N", type=int, help="only N mutants of each module")
     mutants.add_argument("--seed", metavar="N", type=int, default=0, help="which sample; default: 0")
+    add("test", _test, "run the tests; with MODULE those that name it")
     add("bench", _bench, "time the optimizers", modules=False)
     add("figures", _figures, "compute the figures of README and docs", modules=False)
     add("course", _course, "everything from notebooks to graded examples")
@@ -240,6 +241,16 @@ def _mutants(project: Project, arguments: argparse.Namespace) -> None:
     mutants.run(project, _picked(project, arguments), count=arguments.sample, seed=arguments.seed)
 
 
+def _test(project: Project, arguments: argparse.Namespace) -> None:
+    import subprocess
+
+    named = arguments.module or arguments.name
+    chosen = ["-k", project.module(named).short] if named else []
+    status = subprocess.run([sys.executable, "-m", "pytest", *chosen], cwd=project.root, check=False).returncode
+    if status:
+        sys.exit(status)
+
+
 def _bench(project: Project, arguments: argparse.Namespace) -> None:
     import subprocess
 
@@ -284,7 +295,8 @@ def _clean(project: Project, arguments: argparse.Namespace) -> None:
         project.release_dir,
         *project.root.glob("modules/**/.ipynb_checkpoints"),
     ):
-        shutil.rmtree(folder, ignore_errors=True)
+        if folder.exists():
+            shutil.rmtree(folder)
     print("removed the built notebooks, build and modules/release")
 
 

@@ -14,8 +14,9 @@ from typing import Any
 from nbgrader.converters.generate_assignment import GenerateAssignment
 from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 
+from tinytorch.course.grading.execute import CELL_SECONDS
 from tinytorch.course.leaks import Secrets, strangers, strip_metadata
-from tinytorch.course.notebooks import grade_id, is_solution, require_fresh, solution_blocks, stub
+from tinytorch.course.notebooks import grade_id, is_solution, require_fresh, solution_blocks, with_stubs
 from tinytorch.course.project import CourseError, find_project
 
 
@@ -33,10 +34,7 @@ class NamedStubs(ClearSolutions):
             raise CourseError(
                 f'cell {cell_index} has solution marks but no "solution": true; see `make check`'
             )
-        lines = cell.source.split("\n")
-        for block in reversed(blocks):
-            lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
-        cell.source = "\n".join(lines)
+        cell.source = with_stubs(cell)
         return cell, resources
 
 
@@ -94,4 +92,4 @@ def configure(c: Any, root: Path) -> None:
     c.GenerateAssignment.preprocessors = [FreshSource, *steps, CleanRelease]
     # A test cell that a student deleted is put back and scored.
     c.OverwriteCells.add_missing_cells = True
-    c.Execute.timeout = 30
+    c.Execute.timeout = CELL_SECONDS

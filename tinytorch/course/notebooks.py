@@ -98,6 +98,14 @@ def stub(grade_id: str, qualname: str) -> str:
     return f"raise NotImplementedError(\"exercise '{grade_id}': write {qualname}\")"
 
 
+def with_stubs(cell: NotebookNode) -> str:
+    """The source of a cell with a stub in place of each solution block: what a release holds."""
+    lines = cell.source.split("\n")
+    for block in reversed(solution_blocks(cell) if cell.cell_type == "code" else []):
+        lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
+    return "\n".join(lines)
+
+
 def solution_blocks(cell: NotebookNode) -> list[SolutionBlock]:
     """The solution blocks of a code cell, from top to bottom.
 

@@ -15,16 +15,15 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.execute import WORKERS, Progress, Run, run_notebook
+from tinytorch.course.grading.score import score
 from tinytorch.course.leaks import Secrets, cell_name, leftovers, strangers
 from tinytorch.course.notebooks import (
-    grade_id,
     has_tag,
     is_graded,
     read_notebook,
     read_source,
     require_fresh,
-    solution_blocks,
-    stub,
+    with_stubs,
 )
 from tinytorch.course.project import CourseError, Module, Project, printable
 
@@ -261,10 +260,7 @@ def _prove_text(reference: NotebookNode, notebook: NotebookNode) -> list[str]:
         return [f"{len(notebook.cells)} cells, the source has {len(reference.cells)}; run `make release`"]
     found = []
     for index, (cell, given) in enumerate(zip(reference.cells, notebook.cells)):
-        lines = cell.source.split("\n")
-        for block in reversed(solution_blocks(cell) if cell.cell_type == "code" else []):
-            lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
-        if "\n".join(lines) != given.source:
+        if with_stubs(cell) != given.source:
             found.append(
                 f"{cell_name(cell, index)} is not the source with its solutions replaced; run `make release`"
             )
@@ -288,14 +284,6 @@ def without_demos(notebook: NotebookNode) -> NotebookNode:
     return short
 
 
-def scores(notebook: NotebookNode) -> dict[str, tuple[float | None, float]]:
-    """Points and maximum of each graded cell of an executed notebook, as nbgrader itself counts them."""
-    from nbgrader.utils import determine_grade
-
-    log = logging.Logger("tinytorch.scores")
-    return {grade_id(cell): determine_grade(cell, log) for cell in notebook.cells if is_graded(cell)}
-
-
 def prove_blank(run: Run) -> list[str]:
     """What is wrong with the run of a blank release: a stop, a forbidden error, a point for nothing."""
     found = [f"blank work does not run to the end: {run.stopped}"] if run.stopped else []
@@ -308,9 +296,11 @@ def prove_blank(run: Run) -> list[str]:
                 f"{cell_name(cell, error.index)} raises {error.line} on blank work; only a stub's "
                 "NotImplementedError in demo cells, and AssertionError in graded cells, are allowed"
             )
-    for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
-        if points != 0:
-            found.append(f"cell '{name}' gives {points} of {maximum:g} points for blank work; it must give 0")
+    for cell in [] if run.stopped else score(run.notebook):
+        if cell.points != 0:
+            found.append(
+                f"cell '{cell.grade_id}' gives {cell.points or 0:g} of {cell.maximum:g} points for blank work; it must give 0"
+            )
     return found
 
 
@@ -328,9 +318,9 @@ def prove_reference(run: Run) -> list[str]:
     for index, cell in enumerate(run.notebook.cells):
         if is_graded(cell) and any(output.output_type != "error" for output in cell.outputs):
             found.append(f"{cell_name(cell, index)} prints or returns something; a graded cell is silent")
-    for name, (points, maximum) in ({} if run.stopped else scores(run.notebook)).items():
-        if points != maximum:
+    for cell in [] if run.stopped else score(run.notebook):
+        if cell.points != cell.maximum:
             found.append(
-                f"cell '{name}' gives the reference {points} of {maximum:g} points; it must give all"
+                f"cell '{cell.grade_id}' gives the reference {cell.points or 0:g} of {cell.maximum:g} points; it must give all"
             )
     return found

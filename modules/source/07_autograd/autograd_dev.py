@@ -1957,7 +1957,7 @@ for _ in range(100_000):
     y = y + 1.0
 try:
     recursive_backward(y, np.float32(1.0))
-except RecursionError as error:
+except RecursionError:
     print(f"recursive, 100,000 operations: RecursionError ({sys.getrecursionlimit()} calls at most)")
 started = time.perf_counter()
 y.backward()

@@ -244,7 +244,7 @@ print(f"stable below 2/4 = {2 / 4}; best rate 2/(0.2 + 4) = {best_rate:.3f}, "
 #| exporti
 def check_number(name: str, value) -> float:
     """`value` as a plain float; TypeError if it is not a number, ValueError if it is not finite."""
-    if isinstance(value, (bool, np.bool_)) or not isinstance(value, numbers.Real):
+    if isinstance(value, bool) or not isinstance(value, numbers.Real):
         raise TypeError(f"{name} must be a number, got {value!r}")
     try:
         number = float(value)
@@ -750,7 +750,7 @@ class Optimizer:
                 another shape than at its first update. Nothing has moved.
         """
         loss = None if closure is None else closure()
-        self.check_gradients()
+        self.check_step()
         ### BEGIN SOLUTION
         for group in self.param_groups:
             for parameter in group["parameters"]:
@@ -789,7 +789,7 @@ class Optimizer:
             self.step_param(part_state, group, self.decayed_gradient(part_gradient, group, part), part)
             keep_numbers(state, before, part_state)
 
-    def check_gradients(self) -> None:
+    def check_step(self) -> None:
         """Refuse a step that could not be completed; see `step`."""
         if type(self).step_param is Optimizer.step_param:
             raise NotImplementedError(f"{type(self).__name__} has no update rule: define step_param")
@@ -2115,7 +2115,7 @@ class StepLR(Schedule):
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
         super().__init__(optimizer)
-        if isinstance(step_size, (bool, np.bool_)) or not isinstance(step_size, numbers.Integral):
+        if isinstance(step_size, bool) or not isinstance(step_size, numbers.Integral):
             raise TypeError(f"step_size must be an integer, got {step_size!r}")
         if step_size < 1:
             raise ValueError(f"step_size must be at least 1, got {step_size}")

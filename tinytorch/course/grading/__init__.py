@@ -6,7 +6,7 @@ The way of a submission, one module a step, each with plain data in between::
     restore   the release around the answers  -> Restored
     execute   THE place that runs it          -> Execution    (the notebook with outputs)
     score     THE place that gives points     -> CellScore, one for each graded cell
-    record    THE place that writes           -> gradebook, autograded/, feedback/, CSV
+    record    THE place that writes grades    -> gradebook, autograded/, CSV
 
 :mod:`~tinytorch.course.grading.cycle` joins them, :mod:`~tinytorch.course.grading.publish` hands the result
 out. Gradebook and folders are nbgrader's own, so formgrader and ``nbgrader autograde``,

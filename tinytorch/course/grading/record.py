@@ -1,4 +1,4 @@
-"""THE one place that writes: gradebook, ``autograded/``, ``feedback/`` and the CSV.
+"""THE one place that writes grades: gradebook, ``autograded/`` and the CSV.
 
 All through nbgrader's own tables, so that every other nbgrader command reads what stands there. A grading
 replaces every automatic score of the submission, also those of cells it says nothing about; what people
@@ -160,7 +160,9 @@ def record(tree: CourseTree, graded: Graded) -> None:
     with tree.gradebook() as gradebook:
         _write_scores(gradebook, graded)
     if graded.notebook is None:
-        shutil.rmtree(tree.feedback(submission.student, submission.module), ignore_errors=True)
+        page = tree.feedback(submission.student, submission.module)
+        if page.exists():
+            shutil.rmtree(page)
         return
     _assign_penalty(tree, submission, graded.notebook)
     _write_autograded(tree, graded, place)

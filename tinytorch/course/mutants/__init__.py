@@ -65,9 +65,8 @@ class Outcome:
 
     Attributes:
         mutant: the mutant.
-        noticed_by: the ``grade_id`` of the first graded cell that failed, ``"time-out"`` or ``"ended the
-        kernel"``
-            where none was reached, ``None`` when all passed.
+        noticed_by: the ``grade_id`` of the first graded cell that failed; ``"time-out"`` or
+            ``"ended the kernel"`` where none was reached; ``None`` when all passed.
         how: the first line of the failure.
     """
 
@@ -279,7 +278,10 @@ class _Worker:
             line = self.process.stdout.readline()
             if not line:
                 raise CourseError("a process that runs mutants ended; run `make mutants` again")
-            yield json.loads(line)
+            answer = json.loads(line)
+            if "died" in answer:
+                raise CourseError(f"mutants: {answer['died']}; see to that, then run `make mutants` again")
+            yield answer
 
     def close(self) -> None:
         self.process.stdin.close()

@@ -57,7 +57,7 @@ def _job(job: dict[str, Any], send: Callable[[Any], None]) -> None:
     for number in range(changed):
         failure = _run_cell(cells[number], number, namespace)
         if failure is not None:
-            send({"noticed_by": cells[number]["id"], "how": failure, "cpu": 0.0})
+            send({"died": f"cell '{cells[number]['id']}' fails without any change: {failure}"})
             return
     for source in job["sources"]:
         rest = [dict(cells[changed], source=source), *cells[changed + 1 :]]
