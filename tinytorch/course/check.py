@@ -13,10 +13,11 @@ from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.export import default_exp, export_text, init_text, is_exported, relative_imports, target
-from tinytorch.course.leaks import Secrets, cell_name
+from tinytorch.course.leaks import Secrets
 from tinytorch.course.notebooks import (
     MarkError,
     cell_lines,
+    cell_name,
     grade_id,
     has_tag,
     is_graded,

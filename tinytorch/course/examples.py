@@ -25,7 +25,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tinytorch.course.grading.tree import CourseTree
-from tinytorch.course.notebooks import notebook_text, stub
+from tinytorch.course.notebooks import STUB, notebook_text, stub
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
 if TYPE_CHECKING:
@@ -38,7 +38,6 @@ COMPLETE = "good"
 
 _SECTION = re.compile(r"# %% (?P<cell>\S+): (?P<function>\S+)\s*")
 _BASE = re.compile(r"# based on: (?P<name>\S+)\s*")
-_STUB = re.compile(r"raise NotImplementedError\(\"exercise '(?P<cell>[^']*)': write (?P<function>[^\"]*)\"\)")
 
 Exercise = tuple[str, str]
 
@@ -217,7 +216,7 @@ def splice(released: NotebookNode, example: Example) -> NotebookNode:
 
 def _filled(lines: list[str], left: dict[Exercise, list[str]], unanswered: list[Exercise]) -> Iterator[str]:
     for line in lines:
-        match = _STUB.fullmatch(line.strip())
+        match = STUB.fullmatch(line.strip())
         if match is None:
             yield line
             continue

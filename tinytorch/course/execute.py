@@ -15,8 +15,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
-from tinytorch.course.leaks import cell_name
-from tinytorch.course.notebooks import build, cell_lines, notebook_text, read_source
+from tinytorch.course.notebooks import build, cell_lines, cell_name, notebook_text, read_source
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
 if TYPE_CHECKING:

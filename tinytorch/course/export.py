@@ -17,8 +17,15 @@ from pathlib import Path
 from textwrap import TextWrapper
 from typing import TYPE_CHECKING, Any
 
-from tinytorch.course.leaks import cell_name
-from tinytorch.course.notebooks import BEGIN_SOLUTION, END_SOLUTION, notebook_text, read_notebook, read_source
+from tinytorch.course.notebooks import (
+    BEGIN_SOLUTION,
+    END_SOLUTION,
+    STUB,
+    cell_name,
+    notebook_text,
+    read_notebook,
+    read_source,
+)
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
 if TYPE_CHECKING:
@@ -26,7 +33,6 @@ if TYPE_CHECKING:
 
 _DEFAULT_EXP = re.compile(r"^#\|\s*default_exp\s+(\S+)\s*$", re.MULTILINE)
 _EXPORT = re.compile(r"^#\|\s*exporti?\b", re.MULTILINE)
-_STUB = re.compile(r"^ *raise NotImplementedError\(\"exercise '[^']*': write ([\w.]+)\"\)$", re.MULTILINE)
 _VERSION = re.compile(r'^__version__ = ".*"$', re.MULTILINE)
 
 
@@ -266,7 +272,8 @@ def export_own(notebook: Path, into: Path | None = None) -> OwnExport:
     path = package.joinpath(*name.split(".")).with_suffix(".py")
     before = _public_names(path.read_text(encoding="utf-8")) if path.is_file() else set()
     write_if_changed(path, text)
-    return OwnExport(path, _STUB.findall(text), sorted(before - _public_names(text)))
+    unwritten = [match["function"] for line in text.split("\n") if (match := STUB.fullmatch(line.strip()))]
+    return OwnExport(path, unwritten, sorted(before - _public_names(text)))
 
 
 def _public_names(text: str) -> set[str]:

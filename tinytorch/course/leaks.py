@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinytorch.course.notebooks import read_source, solution_blocks
+from tinytorch.course.notebooks import cell_name, read_source, solution_blocks
 from tinytorch.course.project import Module
 
 if TYPE_CHECKING:
@@ -38,15 +38,10 @@ class Secrets:
     @classmethod
     def of(cls, modules: Iterable[Module]) -> Secrets:
         """The secrets of ``modules``, read from their sources."""
-        return cls.of_notebooks([read_source(module) for module in modules])
-
-    @classmethod
-    def of_notebooks(cls, notebooks: Iterable[NotebookNode]) -> Secrets:
-        """The secrets of reference notebooks."""
         solutions: dict[str, str] = {}
         given: list[str] = []
-        for notebook in notebooks:
-            for cell in notebook.cells:
+        for module in modules:
+            for cell in read_source(module).cells:
                 if cell.cell_type == "code":
                     _sort_lines(cell, solutions, given)
         code = "\n".join(given)
@@ -94,13 +89,6 @@ def _strings(value: Any) -> Iterator[str]:
     elif isinstance(value, (list, tuple)):
         for item in value:
             yield from _strings(item)
-
-
-def cell_name(cell: NotebookNode, index: int) -> str:
-    """How a cell is named to people: by its grade_id, or by its place (counted from 1)."""
-    nbgrader = cell.metadata.get("nbgrader") or {}
-    own = nbgrader.get("grade_id") if isinstance(nbgrader, dict) else None
-    return f"cell '{own}'" if own else f"cell {index + 1} ({cell.cell_type})"
 
 
 def strip_metadata(notebook: NotebookNode) -> None:

@@ -88,6 +88,12 @@ def _nbgrader(cell: NotebookNode) -> dict[str, Any]:
     return value if isinstance(value, dict) else {}
 
 
+def cell_name(cell: NotebookNode, index: int) -> str:
+    """How a cell is named to people: by its grade_id, or by its place (counted from 1)."""
+    own = grade_id(cell)
+    return f"cell '{own}'" if own else f"cell {index + 1} ({cell.cell_type})"
+
+
 def stub(grade_id: str, qualname: str) -> str:
     """The one line that stands for a solution block in a release.
 
@@ -96,6 +102,10 @@ def stub(grade_id: str, qualname: str) -> str:
         "raise NotImplementedError(\\"exercise 'adam-class': write Adam.step_param\\")"
     """
     return f"raise NotImplementedError(\"exercise '{grade_id}': write {qualname}\")"
+
+
+# What `stub` writes, to find it again in a release or in a student's notebook.
+STUB = re.compile(r"raise NotImplementedError\(\"exercise '(?P<cell>[^']*)': write (?P<function>[\w.]+)\"\)")
 
 
 def with_stubs(cell: NotebookNode) -> str:

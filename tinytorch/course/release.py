@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.execute import WORKERS, Progress, Run, run_notebook
 from tinytorch.course.grading.score import score
-from tinytorch.course.leaks import Secrets, cell_name, leftovers, strangers
+from tinytorch.course.leaks import Secrets, leftovers, strangers
 from tinytorch.course.notebooks import (
+    cell_name,
     has_tag,
     is_graded,
     read_notebook,

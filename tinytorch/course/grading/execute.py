@@ -10,14 +10,13 @@ from __future__ import annotations
 import asyncio
 import copy
 import tempfile
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.execute import kernel_environment
 from tinytorch.course.grading.tree import quiet_log
-from tinytorch.course.leaks import cell_name
+from tinytorch.course.notebooks import cell_name
 from tinytorch.course.project import Project
 
 if TYPE_CHECKING:
@@ -34,12 +33,10 @@ class Execution:
     Attributes:
         notebook: with the outputs of every cell. A cell that was not reached has an error among its outputs.
         notes: what ended it early or took too long, one line each.
-        seconds: how long it took.
     """
 
     notebook: NotebookNode
     notes: tuple[str, ...]
-    seconds: float
 
 
 def execute(
@@ -61,7 +58,6 @@ def execute(
     """
     from nbclient.exceptions import CellExecutionError, CellTimeoutError, DeadKernelError
 
-    start = time.perf_counter()
     notebook = copy.deepcopy(notebook)
     notes: list[str] = []
     with tempfile.TemporaryDirectory(ignore_cleanup_errors=True) as scratch:
@@ -76,7 +72,7 @@ def execute(
         except (CellExecutionError, RuntimeError, OSError) as error:
             notes.append(f"{_at(client)} could not be run: {str(error).splitlines()[0]}")
         _mark_rest(client, leave_out)
-    return Execution(notebook, tuple(notes), time.perf_counter() - start)
+    return Execution(notebook, tuple(notes))
 
 
 def _client(
