@@ -32,6 +32,15 @@ def check_number(name: str, value) -> float:
     return number
 
 
+def check_count(name: str, value, smallest: int = 1) -> int:
+    """`value` as a plain int; TypeError if it is not an integer, ValueError if it is below `smallest`."""
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise TypeError(f"{name} must be an integer, got {value!r}")
+    if value < smallest:
+        raise ValueError(f"{name} must be at least {smallest}, got {value}")
+    return int(value)
+
+
 def gradient_descent_step(parameter: Variable, learning_rate: float) -> None:
     """Move one parameter a step against its gradient: p ← p − η·g.
 
@@ -613,7 +622,8 @@ class Schedule:
 
     Each group's rate is its initial rate times `factor(epoch)`, computed afresh from the count of calls. A
     subclass with options keeps them in attributes called like its constructor's arguments; then `state_dict`
-    finds them.
+    finds them. One that remembers more than the count names it in `progress` and checks it in
+    `check_progress`.
 
     Args:
         optimizer: whose rates to set; its present ones are the initial ones. The constructor changes nothing.
@@ -636,6 +646,8 @@ class Schedule:
         >>> optimizer.learning_rate
         1.5
     """
+
+    progress = ("step_count",)  # the attributes that say how far the schedule has come
 
     def __init__(self, optimizer: Optimizer):
         if not isinstance(optimizer, Optimizer):
@@ -683,17 +695,22 @@ class Schedule:
             got = list(state_dict) if isinstance(state_dict, dict) else type(state_dict).__name__
             raise ValueError(f"a {type(self).__name__} state dictionary holds {', '.join(names)}; got {got}")
         options = copy.deepcopy(state_dict)
-        rates, count = options.pop("initial_lrs"), options.pop("step_count")
+        rates = options.pop("initial_lrs")
         groups = self.optimizer.param_groups
         if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
             raise ValueError(
                 f"initial_lrs must be a list of rates, one for each of {len(groups)} groups; got {rates!r}"
             )
-        if not is_count(count, 0):
-            raise ValueError(f"step_count must be a count, got {count!r}")
         rates = [self.optimizer.check_hyperparameter("learning_rate", rate) for rate in rates]
+        progress = {name: self.check_progress(name, options.pop(name)) for name in self.progress}
         checked = type(self)(self.optimizer, **options)
-        vars(self).update(vars(checked), initial_lrs=rates, step_count=int(count))
+        vars(self).update(vars(checked), initial_lrs=rates, **progress)
+
+    def check_progress(self, name: str, value):
+        """A saved value of one attribute of `progress`; ValueError if it is not a count."""
+        if not is_count(value, 0):
+            raise ValueError(f"{name} must be a count, got {value!r}")
+        return int(value)
 
 
 class StepLR(Schedule):
@@ -725,11 +742,7 @@ class StepLR(Schedule):
 
     def __init__(self, optimizer: Optimizer, step_size: int, gamma: float = 0.1):
         super().__init__(optimizer)
-        if isinstance(step_size, bool) or not isinstance(step_size, numbers.Integral):
-            raise TypeError(f"step_size must be an integer, got {step_size!r}")
-        if step_size < 1:
-            raise ValueError(f"step_size must be at least 1, got {step_size}")
-        self.step_size, self.gamma = int(step_size), check_number("gamma", gamma)
+        self.step_size, self.gamma = check_count("step_size", step_size), check_number("gamma", gamma)
         if self.gamma <= 0:
             raise ValueError(f"gamma must be positive, got {gamma}")
 
@@ -803,10 +816,7 @@ def train_simple_model(
     if len(x_data) != len(y_data) or not x_data:
         counts = f"{len(x_data)} and {len(y_data)}"
         raise ValueError(f"x_data and y_data need as many numbers each, at least one; got {counts}")
-    if isinstance(epochs, bool) or not isinstance(epochs, numbers.Integral):
-        raise TypeError(f"epochs must be an integer, got {epochs!r}")
-    if epochs < 0:
-        raise ValueError(f"epochs must not be negative, got {epochs}")
+    epochs = check_count("epochs", epochs, smallest=0)
     sgd_w, sgd_b, adam_w, adam_b = Variable(0.1), Variable(0.0), Variable(0.1), Variable(0.0)
     sgd = SGD([sgd_w, sgd_b], learning_rate=0.01, momentum=0.9)
     fit_line(sgd_w, sgd_b, sgd, scheduler(sgd, step_size=30, gamma=0.5), x_data, y_data, epochs)
