@@ -2085,7 +2085,7 @@ class Schedule:
         if not isinstance(state_dict, dict) or state_dict.keys() != names:
             got = list(state_dict) if isinstance(state_dict, dict) else type(state_dict).__name__
             raise ValueError(f"a {type(self).__name__} state dictionary holds {', '.join(names)}; got {got}")
-        options = copy.deepcopy(state_dict)
+        options = self.saved_options(state_dict)
         rates = options.pop("initial_lrs")
         groups = self.optimizer.param_groups
         if not isinstance(rates, (list, tuple)) or len(rates) != len(groups):
@@ -2096,6 +2096,10 @@ class Schedule:
         progress = {name: self.check_progress(name, options.pop(name)) for name in self.progress}
         checked = type(self)(self.optimizer, **options)
         vars(self).update(vars(checked), initial_lrs=rates, **progress)
+
+    def saved_options(self, state_dict: dict) -> dict:
+        """A copy of a state dictionary, each option as the constructor takes it."""
+        return copy.deepcopy(state_dict)
 
     def check_progress(self, name: str, value):
         """A saved value of one attribute of `progress`; ValueError if it is not a count."""
