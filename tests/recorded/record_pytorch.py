@@ -74,7 +74,7 @@ ADAPTIVE_SCENARIOS = {
     "MomentumSGD": {
         "dampening": one_group(learning_rate=0.02, momentum=0.9, dampening=0.3),
         "dampening and L2": one_group(learning_rate=0.03, momentum=0.8, dampening=0.6, weight_decay=0.1),
-        "dampening of one": one_group(learning_rate=0.02, momentum=0.95, dampening=1.0),
+        "strong dampening": one_group(learning_rate=0.1, momentum=0.95, dampening=0.95),
         "nesterov": one_group(learning_rate=0.02, momentum=0.9, nesterov=True),
         "nesterov and L2": one_group(learning_rate=0.03, momentum=0.7, nesterov=True, weight_decay=0.2),
         "groups": [
