@@ -118,6 +118,20 @@ def test_count():
 
 
 test_count()
+
+# %% [markdown]
+# ### Exercise: why it is even
+#
+# *easy · about 5 minutes · 2 sentences · 2.5 points · essay-even*
+#
+# Of whole numbers, is `count` ever odd? Say why.
+
+# %% [markdown] nbgrader={"grade": true, "grade_id": "essay-even", "locked": false, "points": 2.5, "schema_version": 3, "solution": true, "task": false}
+# ### BEGIN SOLUTION
+# Never: twice a whole number is even, and so is every sum of even numbers.
+#
+# **Marking.** 1 point for the doubled number, 1.5 points for the sum.
+# ### END SOLUTION
 '''
 )
 

@@ -36,6 +36,7 @@ bob        -         0      0
 cyd *      1         1      2
 -----------------------------
 maximum   15        10     25
+- to be marked by a person, in formgrader; counts 0 in the total until then (1 answer)
 * cyd: late
 """
     )
@@ -102,9 +103,9 @@ def test_points_as_people_write_them(value, text):
 def test_csv_leaves_open_what_a_person_has_to_grade(tmp_path):
     write_csv(tmp_path / "g.csv", [row("b", [1, 2], SHORT, penalty=1.0), row("a", [None, 2], SHORT)])
     assert (tmp_path / "g.csv").read_text().splitlines()[1:] == [
-        "a,08_optimizers,test-sgd,,15,",
+        "a,08_optimizers,test-sgd,,15,to be marked",
         "a,08_optimizers,test-gradient-descent,2,10,",
-        "a,08_optimizers,total,2,25,",
+        "a,08_optimizers,total,2,25,1 to be marked",
         "b,08_optimizers,test-sgd,1,15,",
         "b,08_optimizers,test-gradient-descent,2,10,",
         "b,08_optimizers,late penalty,-1,,",
@@ -117,6 +118,21 @@ def test_a_score_given_by_hand_says_so(tmp_path):
     assert table([marked]).splitlines()[-1] == "ada: sgd is 12.5 by hand (automatic 15)"
     write_csv(tmp_path / "g.csv", [marked])
     assert "ada,08_optimizers,test-sgd,12.5,15,by hand; automatic 15" in (tmp_path / "g.csv").read_text()
+
+
+def test_a_mark_for_an_answer_that_has_changed_since_counts_and_says_so(tmp_path):
+    marked = row("ada", [12.5, 10], SHORT, outdated=("test-sgd",), notes=("late",))
+    assert table([marked]).splitlines()[-2:] == [
+        "* ada: late",
+        "ada: sgd is 12.5 by hand, for an answer that has changed since",
+    ]
+    assert marked.total == 22.5 and marked.unmarked == 0
+    write_csv(tmp_path / "g.csv", [marked])
+    assert (tmp_path / "g.csv").read_text().splitlines()[1:] == [
+        "ada,08_optimizers,test-sgd,12.5,15,by hand; the answer has changed since",
+        "ada,08_optimizers,test-gradient-descent,10,10,",
+        "ada,08_optimizers,total,22.5,25,late",
+    ]
 
 
 # ---------------------------------------------------------------------- points from outputs

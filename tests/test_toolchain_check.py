@@ -301,6 +301,117 @@ def test_an_exercise_announces_the_points_it_is_graded_with(exported: Project, l
         assert "(line 26): an exercise announced as" in failure and "· 4 points · count-function*" in failure
 
 
+ESSAY = '"grade_id": "essay-even", "locked": false, "points": 2.5, "schema_version": 3, "solution": true'
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "failures"),
+    [
+        (
+            f'"grade": true, {ESSAY}',
+            f'"grade": true, {ESSAY.replace("true", "false")}',
+            [
+                "cell 'essay-even' (line 51): graded text that is no solution, so that nobody could write there; an answer "
+                'in words has "grade": true, "solution": true and points',
+                "cell 'essay-even' (line 51): a solution mark in text; keep the marks to code and to written answers",
+            ],
+        ),
+        (
+            f'"grade": true, {ESSAY}',
+            f'"grade": false, {ESSAY.replace(""""points": 2.5, """, "")}',
+            [
+                "cell 'essay-even' (line 51): a written answer that is not graded; an answer in words has",
+                "cell 'essay-even' (line 51): a solution mark in text",
+            ],
+        ),
+        (
+            f'"grade": true, {ESSAY}',
+            '"grade": false, "grade_id": "essay-even", "locked": true, "schema_version": 3, "solution": false',
+            ["cell 'essay-even' (line 51): nbgrader metadata on text; remove it, or write it in full: an answer in"],
+        ),
+        (
+            f'"grade": true, {ESSAY}',
+            f'"grade": true, {ESSAY.replace("false", "true")}',
+            ["cell 'essay-even' (line 51): a written answer that is locked; write \"locked\": false"],
+        ),
+        (
+            '"points": 2.5, ',
+            "",
+            ["cell 'essay-even' (line 51): points None; give a graded cell a number of points above 0"],
+        ),
+        ('"points": 2.5', '"points": 3', ["cell 6 (markdown) (line 44): an exercise announced as"]),
+        ("2.5 points · essay-even", "2.5 points · even", ["cell 6 (markdown) (line 44): an exercise announced as"]),
+        (
+            f'{ESSAY}, "task": false}}',
+            f'{ESSAY}, "task": false}} tags=["demo"]',
+            ["cell 'essay-even' (line 51): tags on a written answer, which is never run; remove them"],
+        ),
+        (
+            f'[markdown] nbgrader={{"grade": true, {ESSAY}',
+            f'[raw] nbgrader={{"grade": true, {ESSAY}',
+            ["cell 'essay-even' (line 51): nbgrader metadata on a raw cell; make it [markdown] or code"],
+        ),
+        (
+            f'[markdown] nbgrader={{"grade": true, {ESSAY}',
+            f'nbgrader={{"grade": true, {ESSAY}',
+            ["cell 'essay-even' (line 51): graded and solution at once; put the answer into a cell of its own, or, if"],
+        ),
+        (
+            "# ### BEGIN SOLUTION\n",
+            "",
+            ["cell 'essay-even' (line 54): '### END SOLUTION' without '### BEGIN SOLUTION' before it"],
+        ),
+        (
+            "# ### BEGIN SOLUTION",
+            "# ### BEGIN SOLUTION of even",
+            ["cell 'essay-even' (line 51): a solution mark with other text; write '### BEGIN SOLUTION'"],
+        ),
+        (
+            "# ### BEGIN SOLUTION",
+            "# Of whole numbers:\n# ### BEGIN SOLUTION",
+            ["cell 'essay-even' (line 51): more than a model answer; keep one pair of solution marks around it, and"],
+        ),
+        (
+            "for the sum.\n# ### END SOLUTION",
+            "for the sum.\n# ### END SOLUTION\n# ### BEGIN SOLUTION\n# more\n# ### END SOLUTION",
+            ["cell 'essay-even' (line 56): more than a model answer"],
+        ),
+        (
+            "# Of whole numbers",
+            "# ### BEGIN SOLUTION\n# Of whole numbers",
+            ["cell 6 (markdown) (line 44): a solution mark in text; keep the marks to code and to written answers"],
+        ),
+        (
+            "# Of whole numbers",
+            "# **Marking.** 1 point for the doubled number, 1.5  points for the sum. Of whole numbers",
+            ["cell 6 (markdown) (line 48): holds the solution line '**Marking.** 1 point for the doubled number, 1.5"],
+        ),
+        (
+            '    """The sum of all values doubled."""',
+            '    """Never: twice a whole number is even, and so is every sum of even numbers."""',
+            ["cell 'count-function' (line 28): holds the solution line 'Never: twice a whole number is even, and so is"],
+        ),
+    ],
+)
+def test_an_answer_in_words_is_of_one_form(exported: Project, old: str, new: str, failures: list[str]):
+    (exported.root / SOURCE).write_text(_count_with(old, new))
+    found = check(exported, [exported.module("02")])
+    for failure in failures:
+        assert any(line.startswith(SOURCE) and failure in line for line in found), found
+    assert all("; " in line for line in found), "each failure says what to do"
+
+
+def test_an_answer_in_words_without_marks_or_text_is_refused(exported: Project):
+    start = COUNTING.index("# ### BEGIN SOLUTION")
+    for text, failure in (
+        ("# Never.\n", "a written answer without solution marks; put the model answer between"),
+        ("# ### BEGIN SOLUTION\n#\n# ### END SOLUTION\n", "solution marks without a model answer; write it"),
+    ):
+        (exported.root / SOURCE).write_text(COUNTING[:start] + text)
+        [line] = check(exported, [exported.module("02")])
+        assert f"cell 'essay-even' (line 51): {failure}" in line
+
+
 def test_a_demo_must_be_allowed_to_raise(exported: Project):
     (exported.root / SOURCE).write_text(COUNTING + '\n# %% tags=["demo"]\ncount([1.0])\n')
     assert any(

@@ -27,6 +27,11 @@ from tinytorch.course.project import CourseError, Module, Project
 from tinytorch.course.release import course_config, exception_line, prove, release
 
 
+ESSAY = (
+    '"grade_id": "essay-even", "locked": false, "points": 2.5, "schema_version": 3, "solution": true, "task": false}'
+)
+
+
 @pytest.fixture
 def copy(released_course: Project, tmp_path: Path) -> Project:
     """A copy of the released tiny course, to be spoilt."""
@@ -102,6 +107,7 @@ def test_the_gradebook_knows_the_graded_cells(released_course: Project):
         ("01_doubling", "test-number"): 3,
         ("01_doubling", "test-double"): 2,
         ("02_counting", "test-count"): 4,
+        ("02_counting", "essay-even"): 2.5,
     }
 
 
@@ -140,6 +146,31 @@ def test_the_proof_finds_a_solution_line_in_text_however_it_is_spaced(copy: Proj
         "modules/release/01_doubling/doubling_dev.ipynb: "
         "cell 4 (markdown) holds the solution line 'twice = self.value + self.value'"
     ]
+
+
+def test_the_proof_finds_anything_but_the_invitation_where_students_answer_in_words(copy: Project):
+    path = copy.release_dir / "02_counting" / "counting_dev.ipynb"
+    notebook = nbformat.read(path, as_version=4)
+    notebook.cells[-1].source += " Two sentences will do."
+    nbformat.write(notebook, path)
+    [line] = prove(copy, copy.module("02"))
+    assert "cell 'essay-even' is not the source with its solutions replaced" in line
+
+
+def test_the_proof_finds_an_answer_in_words_that_gets_points_by_itself(copy: Project):
+    from tinytorch.course.execute import run_notebook
+    from tinytorch.course.notebooks import read_source
+    from tinytorch.course.release import prove_blank, prove_reference
+
+    reference = read_source(copy.module("02"))
+    assert prove_reference(run_notebook(copy, reference)) == []
+    released = nbformat.read(copy.release_dir / "02_counting" / "counting_dev.ipynb", as_version=4)
+    assert [line for line in prove_reference(run_notebook(copy, released)) if "essay" in line] == [
+        "cell 'essay-even' is a written answer, but was given points without a person"
+    ]
+    released.cells[-1].source = "Never."
+    [line] = prove_blank(run_notebook(copy, released))
+    assert line == "cell 'essay-even' waits for a person's mark for blank work; it must give 0"
 
 
 def test_the_proof_finds_a_solution_line_in_an_output(copy: Project):
@@ -207,6 +238,8 @@ def test_given_code_and_short_lines_are_no_secrets(course: Project):
         "return float(twice)",
         "for value in values:",
         "total += Number(value).double()",
+        "Never: twice a whole number is even, and so is every sum of even numbers.",
+        "**Marking.** 1 point for the doubled number, 1.5 points for the sum.",
     }
     given = COUNTING + "\n# %%\ndef given(values):\n    for value in values:\n        return float(twice)\n"
     course.module("02").source.write_text(given)
@@ -276,6 +309,31 @@ def test_given_code_and_short_lines_are_no_secrets(course: Project):
             "# Write `self.value = np.asarray(value, dtype=float)`",
             "cell 4 (markdown) holds the solution line 'self.value = np.asarray(value, dtype=float)'",
         ),
+        (
+            "02",
+            "# Of whole numbers",
+            "# Never: twice a whole number is even, and so is every sum of even numbers. Of whole numbers",
+            "cell 6 (markdown) holds the solution line 'Never: twice a whole number is even, and so is every",
+        ),
+        (
+            "02",
+            f'[markdown] nbgrader={{"grade": true, {ESSAY}',
+            "[markdown]",
+            "02_counting: cell 7 (markdown) has solution marks but no \"solution\": true; see `make check`",
+        ),
+        (
+            "02",
+            f'"grade": true, {ESSAY}',
+            '"grade": false, "grade_id": "essay-even", "locked": false, "schema_version": 3, "solution": true, '
+            '"task": false}',
+            "02_counting: cell 'essay-even' has a model answer but no \"grade\": true; see `make check`",
+        ),
+        (
+            "02",
+            "# ### BEGIN SOLUTION\n# Never",
+            "# Never",
+            "counting_dev.py: cell 'essay-even': '### END SOLUTION' without '### BEGIN SOLUTION' before it",
+        ),
     ],
 )
 def test_what_may_not_be_released_is_refused_and_the_last_release_stays(
@@ -290,6 +348,16 @@ def test_what_may_not_be_released_is_refused_and_the_last_release_stays(
     assert _tree(copy.release_dir) == before
     assert (copy.course_root / "gradebook.db").read_bytes() == gradebook
     assert list(copy.build_dir.iterdir()) == []
+
+
+def test_a_mark_out_of_place_is_told_with_its_cell(copy: Project):
+    for old, cell in (("# ### BEGIN SOLUTION\n", "essay-even"), ("    ### BEGIN SOLUTION\n", "count-function")):
+        _change(copy, "02", old, "")
+        with pytest.raises(CourseError) as caught:
+            release(copy, [copy.module("02")])
+        assert str(caught.value) == (
+            f"02_counting: cell '{cell}': '### END SOLUTION' without '### BEGIN SOLUTION' before it"
+        )
 
 
 def test_a_demo_may_define_nothing_that_grading_needs(copy: Project):

@@ -8,20 +8,24 @@ import re
 import sys
 import tomllib
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import inf
 from typing import TYPE_CHECKING, Any
 
 from tinytorch.course.export import default_exp, export_text, init_text, is_exported, relative_imports, target
-from tinytorch.course.leaks import Secrets
+from tinytorch.course.leaks import Secrets, given_lines
 from tinytorch.course.notebooks import (
     MarkError,
     cell_lines,
     cell_name,
     grade_id,
+    has_marks,
     has_tag,
     is_graded,
     is_solution,
+    is_written,
+    model_answer,
     read_source,
     solution_blocks,
 )
@@ -179,7 +183,7 @@ def _nbgrader_metadata(source: _Source) -> None:
             )
         _grade_id(source, index, meta["grade_id"], seen)
         if cell.cell_type != "code":
-            source.fail(index, "nbgrader metadata on text", "keep it to code cells")
+            _text_metadata(source, index, cell, meta)
         if meta["grade"]:
             _graded_metadata(source, index, cell, meta)
         elif "points" in meta:
@@ -199,14 +203,37 @@ def _grade_id(source: _Source, index: int, name: Any, seen: dict[str, int]) -> N
         seen[name] = index
 
 
+def _text_metadata(source: _Source, index: int, cell: NotebookNode, meta: dict[str, Any]) -> None:
+    """Of text, nbgrader knows one kind: an answer in words, graded and solution at once, which a person marks."""
+    answer = 'an answer in words has "grade": true, "solution": true and points'
+    if cell.cell_type != "markdown":
+        source.fail(index, f"nbgrader metadata on a {cell.cell_type} cell", "make it [markdown] or code")
+    elif meta["grade"] and not meta["solution"]:
+        source.fail(index, "graded text that is no solution, so that nobody could write there", answer)
+    elif meta["solution"] and not meta["grade"]:
+        source.fail(index, "a written answer that is not graded", answer)
+    elif not meta["grade"]:
+        source.fail(index, "nbgrader metadata on text", f"remove it, or write it in full: {answer}")
+    elif meta["locked"]:
+        source.fail(index, "a written answer that is locked", 'write "locked": false')
+
+
 def _graded_metadata(source: _Source, index: int, cell: NotebookNode, meta: dict[str, Any]) -> None:
     points = meta.get("points")
     if isinstance(points, bool) or not isinstance(points, (int, float)) or not 0 < points < inf:
         source.fail(index, f"points {points!r}", "give a graded cell a number of points above 0")
+    if cell.cell_type != "code":
+        if cell.metadata.get("tags"):
+            source.fail(index, "tags on a written answer, which is never run", "remove them")
+        return
     if not meta["locked"]:
         source.fail(index, "a graded cell that is not locked", 'write "locked": true')
     if meta["solution"]:
-        source.fail(index, "graded and solution at once", "put the answer into a cell of its own")
+        source.fail(
+            index,
+            "graded and solution at once",
+            "put the answer into a cell of its own, or, if it is given in words, into a [markdown] cell",
+        )
     if not has_tag(cell, "raises-exception"):
         source.fail(index, "a graded cell without the tag raises-exception", 'add tags=["raises-exception"]')
     if has_tag(cell, "demo"):
@@ -220,15 +247,15 @@ def _exercises_say_what_they_ask(source: _Source) -> None:
     ids: list[list[str]] = []
     for index, cell in source.cells():
         lines = cell.source.split("\n")
-        if cell.cell_type == "markdown":
+        if cell.cell_type == "markdown" and not is_written(cell):
             for number, line in enumerate(lines):
                 if line.startswith("### Exercise:"):
                     exercises.append((index, "".join(lines[number + 2 : number + 3])))
                     points.append(0)
                     ids.append([])
-        elif is_solution(cell) and exercises:
+        if is_solution(cell) and exercises:
             ids[-1].append(grade_id(cell) or "")
-        elif is_graded(cell) and exercises:
+        if is_graded(cell) and exercises:
             value = cell.metadata["nbgrader"].get("points")
             points[-1] += value if isinstance(value, (int, float)) else 0
     for (index, line), worth, cells in zip(exercises, points, map(", ".join, ids)):
@@ -295,10 +322,14 @@ def _own_nodes(function: ast.FunctionDef) -> Iterator[ast.AST]:
 
 def _solution_marks(source: _Source) -> None:
     for index, cell in source.cells():
-        marked = "BEGIN SOLUTION" in cell.source or "END SOLUTION" in cell.source
+        marked = has_marks(cell)
+        if is_written(cell):
+            with _marks_told(source, index):
+                model_answer(cell)
+            continue
         if cell.cell_type != "code":
             if marked:
-                source.fail(index, "a solution mark in text", "keep the marks to code")
+                source.fail(index, "a solution mark in text", "keep the marks to code and to written answers")
             continue
         if marked and not is_solution(cell):
             source.fail(
@@ -306,16 +337,23 @@ def _solution_marks(source: _Source) -> None:
             )
         if is_solution(cell) and not marked:
             source.fail(index, "a solution cell without solution marks", "mark the lines students write")
-        try:
+        names: list[str] = []
+        with _marks_told(source, index):
             names = [block.qualname for block in solution_blocks(cell)]
-        except MarkError as error:
-            what, _, remedy = str(error).partition("; ")
-            source.fail(index, what, remedy or "open and close each block", error.line)
-            continue
         for name in sorted({name for name in names if names.count(name) > 1}):
             source.fail(
                 index, f"two solution blocks in {name}", "keep one block a function, so that stubs have names"
             )
+
+
+@contextmanager
+def _marks_told(source: _Source, index: int) -> Iterator[None]:
+    """Notes what is wrong with the solution marks of a cell."""
+    try:
+        yield
+    except MarkError as error:
+        what, _, remedy = str(error).partition("; ")
+        source.fail(index, what, remedy or "open and close each block", error.line)
 
 
 def _demos_may_raise(source: _Source) -> None:
@@ -426,10 +464,14 @@ def _imports_something(node: ast.Try) -> bool:
 
 def _texts_keep_the_secret(source: _Source) -> None:
     """A sentence that quotes a line of the answer would stop the release; here it is found with its line."""
-    for index, cell in source.cells():
-        if cell.cell_type == "code":
+    try:
+        cells = [(index, given_lines(cell)) for index, cell in source.cells()]
+    except MarkError:  # told by the rule for marks; before it is mended nobody knows what is given
+        return
+    for index, given in cells:
+        if not source.secrets.in_text("\n".join(text for _, text in given)):
             continue
-        for number, text in enumerate(cell.source.split("\n")):
+        for number, text in given:
             for line in source.secrets.in_text(text):
                 source.fail(index, f"holds the solution line '{line}'", "say it in other words", number)
 

@@ -9,8 +9,13 @@ function, its body without indentation::
     state["first_moment"] *= self.beta1
     …
 
+An answer in words is a section of comment lines::
+
+    # %% essay-decay [markdown]
+    # The decay comes first, because …
+
 ``based on`` takes the answers of another example where this one has none of its own. What has no answer stays
-the stub of the release. ``make examples`` grades them in ``build/examples``, away from the real course.
+as it is in the release. ``make examples`` grades them in ``build/examples``, away from the real course.
 """
 
 from __future__ import annotations
@@ -25,7 +30,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, TextIO
 
 from tinytorch.course.grading.tree import CourseTree
-from tinytorch.course.notebooks import STUB, notebook_text, stub
+from tinytorch.course.notebooks import STUB, grade_id, is_written, notebook_text, stub
 from tinytorch.course.project import CourseError, Module, Project, write_if_changed
 
 if TYPE_CHECKING:
@@ -33,10 +38,13 @@ if TYPE_CHECKING:
 
     from tinytorch.course.grading.cycle import Report
 
-# The example that has to answer everything.
+# The example that has to write every function.
 COMPLETE = "good"
 
-_SECTION = re.compile(r"# %% (?P<cell>\S+): (?P<function>\S+)\s*")
+# What stands for the function where an answer is given in words.
+WORDS = "[markdown]"
+
+_SECTION = re.compile(r"# %% (?P<cell>\S+)(?:: (?P<function>\S+)| (?P<words>\[markdown\]))\s*")
 _BASE = re.compile(r"# based on: (?P<name>\S+)\s*")
 
 Exercise = tuple[str, str]
@@ -51,7 +59,8 @@ class Example:
         about: who this is, from the comment at the top.
         path: the file.
         base: the example it builds on, or ``None``.
-        answers: the bodies by (grade_id, function), one for each solution block of that function.
+        answers: the bodies by (grade_id, function), one for each solution block of that function; the text of
+            an answer in words by (grade_id, ``WORDS``).
     """
 
     name: str
@@ -157,13 +166,21 @@ def _read(project: Project, path: Path) -> Example:
     base: str | None = None
     answers: dict[Exercise, list[list[str]]] = {}
     body: list[str] | None = None
+    words = False
     for number, line in enumerate(lines, 1):
         section, building = _SECTION.fullmatch(line), _BASE.fullmatch(line)
         if section:
-            body = []
-            answers.setdefault((section["cell"], section["function"]), []).append(body)
+            body, words = [], section["words"] is not None
+            answers.setdefault((section["cell"], section["function"] or WORDS), []).append(body)
         elif line.startswith("# %%"):
-            raise CourseError(f"{where}:{number}: not a section; write '# %% grade_id: Class.function'")
+            raise CourseError(
+                f"{where}:{number}: not a section; write '# %% grade_id: Class.function', or '# %% grade_id "
+                f"{WORDS}' for an answer in words"
+            )
+        elif body is not None and words:
+            if line.strip() and not line.startswith("#"):
+                raise CourseError(f"{where}:{number}: an answer in words stands in comments; write '# {line}'")
+            body.append(line.removeprefix("#").removeprefix(" "))
         elif body is not None:
             body.append(line)
         elif building:
@@ -179,8 +196,12 @@ def _bodies(where: str, answers: dict[Exercise, list[list[str]]]) -> Iterator[tu
     for (cell, function), bodies in answers.items():
         texts = ["\n".join(body).strip("\n") for body in bodies]
         if not all(text.strip() for text in texts):
-            raise CourseError(f"{where}: the answer to {cell}: {function} is empty; write it or take it out")
+            raise CourseError(f"{where}: the answer to {_named(cell, function)} is empty; write it or take it out")
         yield (cell, function), texts
+
+
+def _named(cell: str, function: str) -> str:
+    return cell if function == WORDS else f"{cell}: {function}"
 
 
 def splice(released: NotebookNode, example: Example) -> NotebookNode:
@@ -191,7 +212,7 @@ def splice(released: NotebookNode, example: Example) -> NotebookNode:
         example: the answers, those of its base included.
 
     Raises:
-        CourseError: an answer has no stub to replace, or ``good`` leaves a stub without an answer.
+        CourseError: an answer has no place in the release, or ``good`` leaves a stub without an answer.
     """
     notebook = copy.deepcopy(released)
     left = {exercise: list(bodies) for exercise, bodies in example.answers.items()}
@@ -199,7 +220,14 @@ def splice(released: NotebookNode, example: Example) -> NotebookNode:
     for cell in notebook.cells:
         if cell.cell_type == "code":
             cell.source = "\n".join(_filled(cell.source.split("\n"), left, unanswered))
+        elif is_written(cell) and left.get((grade_id(cell), WORDS)):
+            cell.source = left[grade_id(cell), WORDS].pop()
     for (name, function), bodies in left.items():
+        if bodies and function == WORDS:
+            raise CourseError(
+                f"example '{example.name}' answers {name} in words, but the release has no such question left for "
+                "it; mend the name or take the answer out"
+            )
         if bodies:
             raise CourseError(
                 f"example '{example.name}' answers {name}: {function}, but the release has no line "

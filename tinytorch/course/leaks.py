@@ -7,8 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tinytorch.course.notebooks import cell_name, read_source, solution_blocks
-from tinytorch.course.project import Module
+from tinytorch.course.notebooks import (
+    MarkError,
+    cell_name,
+    is_written,
+    model_answer,
+    read_source,
+    solution_blocks,
+)
+from tinytorch.course.project import CourseError, Module
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -27,7 +34,7 @@ def _squeeze(line: str) -> str:
 
 @dataclass(frozen=True)
 class Secrets:
-    """The lines of all reference solutions that appear nowhere in given code.
+    """The lines of all reference solutions that appear nowhere in given code, and of all model answers.
 
     Attributes:
         lines: from the line without its white space to the line as it is written.
@@ -37,15 +44,26 @@ class Secrets:
 
     @classmethod
     def of(cls, modules: Iterable[Module]) -> Secrets:
-        """The secrets of ``modules``, read from their sources."""
+        """The secrets of ``modules``, read from their sources.
+
+        Raises:
+            CourseError: a solution mark is not where it must be.
+        """
         solutions: dict[str, str] = {}
+        written: dict[str, str] = {}
         given: list[str] = []
         for module in modules:
-            for cell in read_source(module).cells:
-                if cell.cell_type == "code":
-                    _sort_lines(cell, solutions, given)
+            for index, cell in enumerate(read_source(module).cells):
+                try:
+                    if is_written(cell):
+                        _keep(model_answer(cell), written)
+                    elif cell.cell_type == "code":
+                        _sort_lines(cell, solutions, given)
+                except MarkError as error:
+                    where = f"{module.name}/{module.source.name}: {cell_name(cell, index)}"
+                    raise CourseError(f"{where}: {error}") from None
         code = "\n".join(given)
-        return cls({key: line for key, line in solutions.items() if key not in code})
+        return cls({key: line for key, line in solutions.items() if key not in code} | written)
 
     def in_text(self, text: str) -> list[str]:
         """The secret lines that occur in ``text``, in the order of the sources."""
@@ -69,14 +87,27 @@ class Secrets:
 
 
 def _sort_lines(cell: NotebookNode, solutions: dict[str, str], given: list[str]) -> None:
-    lines = cell.source.split("\n")
-    inside = set()
     for block in solution_blocks(cell):
-        inside.update(range(block.first, block.last + 1))
-        for line in block.text.split("\n"):
-            if len(_squeeze(line)) >= LONG_ENOUGH:
-                solutions.setdefault(_squeeze(line), line.strip())
-    given.extend(_squeeze(line) for number, line in enumerate(lines) if number not in inside)
+        _keep(block.text, solutions)
+    given.extend(_squeeze(line) for _, line in given_lines(cell))
+
+
+def _keep(text: str, secrets: dict[str, str]) -> None:
+    for line in text.split("\n"):
+        if len(_squeeze(line)) >= LONG_ENOUGH:
+            secrets.setdefault(_squeeze(line), line.strip())
+
+
+def given_lines(cell: NotebookNode) -> list[tuple[int, str]]:
+    """What a release keeps of a cell: its lines with their 0-based numbers, without those of solutions.
+
+    Raises:
+        MarkError: the solution marks are not where they must be.
+    """
+    if is_written(cell):
+        return []
+    inside = {n for block in solution_blocks(cell) for n in range(block.first, block.last + 1)}
+    return [(n, line) for n, line in enumerate(cell.source.split("\n")) if n not in inside]
 
 
 def _strings(value: Any) -> Iterator[str]:

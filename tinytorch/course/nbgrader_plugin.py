@@ -16,25 +16,34 @@ from nbgrader.preprocessors import ClearSolutions, NbGraderPreprocessor
 
 from tinytorch.course.grading.execute import CELL_SECONDS
 from tinytorch.course.leaks import Secrets, strangers, strip_metadata
-from tinytorch.course.notebooks import grade_id, is_solution, require_fresh, solution_blocks, with_stubs
+from tinytorch.course.notebooks import (
+    MarkError,
+    cell_name,
+    has_marks,
+    is_solution,
+    is_written,
+    require_fresh,
+    with_stubs,
+)
 from tinytorch.course.project import CourseError, find_project
 
 
 class NamedStubs(ClearSolutions):
-    """Replaces each solution block by one line that names the exercise and the function."""
+    """Replaces each solution block by one line that names the exercise and the function, and each model answer."""
 
     def preprocess_cell(self, cell: Any, resources: dict, cell_index: int) -> tuple[Any, dict]:
         """Clear one cell; a solution cell without marks is refused instead of being emptied."""
-        blocks = solution_blocks(cell) if cell.cell_type == "code" else []
-        if is_solution(cell) and not blocks:
-            raise CourseError(
-                f"cell '{grade_id(cell)}' is a solution cell without solution marks; see `make check`"
-            )
-        if blocks and not is_solution(cell):
-            raise CourseError(
-                f'cell {cell_index} has solution marks but no "solution": true; see `make check`'
-            )
-        cell.source = with_stubs(cell)
+        marked, name = has_marks(cell), cell_name(cell, cell_index)
+        if is_solution(cell) and not marked:
+            raise CourseError(f"{name} is a solution cell without solution marks; see `make check`")
+        if marked and not is_solution(cell):
+            raise CourseError(f'{name} has solution marks but no "solution": true; see `make check`')
+        if marked and cell.cell_type != "code" and not is_written(cell):
+            raise CourseError(f'{name} has a model answer but no "grade": true; see `make check`')
+        try:
+            cell.source = with_stubs(cell)
+        except MarkError as error:
+            raise CourseError(f"{name}: {error}") from None
         return cell, resources
 
 

@@ -22,6 +22,9 @@ if TYPE_CHECKING:
 BEGIN_SOLUTION = "### BEGIN SOLUTION"
 END_SOLUTION = "### END SOLUTION"
 
+# What a release holds in place of a model answer.
+INVITATION = "*Write your answer here.*"
+
 # CPython 3.11 counts the depth of a tree wrongly when two threads build one each (gh-106905): a SystemError.
 _PARSING = Lock()
 _CELL_MARK = re.compile(r"# %%(?: |\[|$)")
@@ -72,6 +75,11 @@ def is_solution(cell: NotebookNode) -> bool:
     return bool(_nbgrader(cell).get("solution", False))
 
 
+def is_written(cell: NotebookNode) -> bool:
+    """Whether students answer this cell in words, and a person marks it: text that is graded and a solution."""
+    return cell.cell_type == "markdown" and is_graded(cell) and is_solution(cell)
+
+
 def has_tag(cell: NotebookNode, tag: str) -> bool:
     """Whether a cell carries the tag, e.g. ``"demo"``."""
     return tag in clean_tags(cell.metadata.get("tags"))
@@ -94,6 +102,11 @@ def cell_name(cell: NotebookNode, index: int) -> str:
     return f"cell '{own}'" if own else f"cell {index + 1} ({cell.cell_type})"
 
 
+def has_marks(cell: NotebookNode) -> bool:
+    """Whether a cell carries anything that nbgrader takes for a solution mark."""
+    return "BEGIN SOLUTION" in cell.source or "END SOLUTION" in cell.source
+
+
 def stub(grade_id: str, qualname: str) -> str:
     """The one line that stands for a solution block in a release.
 
@@ -109,25 +122,64 @@ STUB = re.compile(r"raise NotImplementedError\(\"exercise '(?P<cell>[^']*)': wri
 
 
 def with_stubs(cell: NotebookNode) -> str:
-    """The source of a cell with a stub in place of each solution block: what a release holds."""
+    """The source of a cell with a stub in place of each solution block: what a release holds.
+
+    A model answer gives way to the invitation to write one.
+
+    Raises:
+        MarkError: the solution marks are not where they must be.
+    """
+    if is_written(cell):
+        model_answer(cell)
+        return INVITATION
     lines = cell.source.split("\n")
-    for block in reversed(solution_blocks(cell) if cell.cell_type == "code" else []):
+    for block in reversed(solution_blocks(cell)):
         lines[block.first : block.last + 1] = [block.indent + stub(grade_id(cell), block.qualname)]
     return "\n".join(lines)
 
 
 def solution_blocks(cell: NotebookNode) -> list[SolutionBlock]:
-    """The solution blocks of a code cell, from top to bottom.
+    """The solution blocks of a code cell, from top to bottom; text has none.
 
     Raises:
         MarkError: a mark without its partner, a block without code, or one outside a function body.
     """
+    if cell.cell_type != "code":
+        return []
     lines = cell.source.split("\n")
     spans = list(_mark_spans(lines))
     if not spans:
         return []
     functions = list(_functions(_tree(cell.source)))
     return [_block(lines, first, last, functions) for first, last in spans]
+
+
+def model_answer(cell: NotebookNode) -> str:
+    """The model answer of a written question, and how it is marked: what stands between the marks of its cell.
+
+    Raises:
+        MarkError: there is not one pair of marks with text between them and nothing around them.
+    """
+    lines = cell.source.split("\n")
+    spans = list(_mark_spans(lines))
+    if not spans:
+        raise MarkError(
+            f"a written answer without solution marks; put the model answer between '{BEGIN_SOLUTION}' and "
+            f"'{END_SOLUTION}'",
+            0,
+        )
+    first, last = spans[0]
+    outside = [n for n, line in enumerate(lines) if line.strip() and not first <= n <= last]
+    if outside:
+        raise MarkError(
+            "more than a model answer; keep one pair of solution marks around it, and the question in the "
+            "cell above",
+            outside[0],
+        )
+    text = "\n".join(lines[first + 1 : last])
+    if not text.strip():
+        raise MarkError("solution marks without a model answer; write it between them", first)
+    return text
 
 
 def _tree(code: str) -> ast.Module:

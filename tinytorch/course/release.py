@@ -19,8 +19,10 @@ from tinytorch.course.grading.score import score
 from tinytorch.course.leaks import Secrets, leftovers, strangers
 from tinytorch.course.notebooks import (
     cell_name,
+    grade_id,
     has_tag,
     is_graded,
+    is_written,
     read_notebook,
     read_source,
     require_fresh,
@@ -225,7 +227,8 @@ def prove(project: Project, module: Module, folder: Path | None = None) -> list[
     Returns:
         One line for each thing wrong; none if all is well: no solution line and nothing but the notebook in
         it, no outputs or left-over metadata, a run to the end with only the errors allowed, 0 points for
-        blank work on every graded cell and full marks for the reference.
+        blank work on every graded cell, and for the reference full marks, but for its written answers, which
+        a person has to mark.
     """
     folder = folder or project.release_dir / module.name
     where = f"{project.release_dir.relative_to(project.root).as_posix()}/{module.name}"
@@ -299,9 +302,8 @@ def prove_blank(run: Run) -> list[str]:
             )
     for cell in [] if run.stopped else score(run.notebook):
         if cell.points != 0:
-            found.append(
-                f"cell '{cell.grade_id}' gives {cell.points or 0:g} of {cell.maximum:g} points for blank work; it must give 0"
-            )
+            what = "waits for a person's mark" if cell.points is None else f"gives {cell.points:g} of {cell.maximum:g} points"
+            found.append(f"cell '{cell.grade_id}' {what} for blank work; it must give 0")
     return found
 
 
@@ -317,10 +319,14 @@ def prove_reference(run: Run) -> list[str]:
             f"{cell_name(run.notebook.cells[error.index], error.index)}: the reference raises {error.line}"
         )
     for index, cell in enumerate(run.notebook.cells):
-        if is_graded(cell) and any(output.output_type != "error" for output in cell.outputs):
+        if is_graded(cell) and any(output.output_type != "error" for output in cell.get("outputs", [])):
             found.append(f"{cell_name(cell, index)} prints or returns something; a graded cell is silent")
+    written = {grade_id(cell) for cell in run.notebook.cells if is_written(cell)}
     for cell in [] if run.stopped else score(run.notebook):
-        if cell.points != cell.maximum:
+        if cell.grade_id in written:
+            if cell.points is not None:
+                found.append(f"cell '{cell.grade_id}' is a written answer, but was given points without a person")
+        elif cell.points != cell.maximum:
             found.append(
                 f"cell '{cell.grade_id}' gives the reference {cell.points or 0:g} of {cell.maximum:g} points; it must give all"
             )

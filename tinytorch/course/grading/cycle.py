@@ -193,6 +193,8 @@ def _say(progress: TextIO | None, module: Module, graded: Graded, done: int, tot
         points = sum(cell.points or 0.0 for cell in graded.scores)
         maximum = sum(cell.maximum for cell in graded.scores)
         text = f"{number(points):>5} of {number(maximum)}  {graded.seconds:4.1f} s"
+        written = sum(cell.points is None for cell in graded.scores)
+        text += f"  {written} written answer{'s'[: written > 1]}" if written else ""
         text += "  *" if graded.notes else ""
     name = printable(graded.submission.student)
     progress.write(f"{module.name}  {done:>{len(str(total))}}/{total}  {name:<20}  {printable(text)}\n")

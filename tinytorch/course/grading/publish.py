@@ -17,6 +17,7 @@ from tinytorch.course.project import CourseError, Module, Project, printable
 from tinytorch.course.release import exception_line
 
 if TYPE_CHECKING:
+    from nbformat import NotebookNode
     from traitlets.config import Config
 
 TEMPLATES = Path(__file__).with_name("templates")
@@ -66,8 +67,17 @@ def _page(tree: CourseTree, module: Module, student: str) -> str | None:
     """Make one page; the reason if that failed."""
     from nbgrader.converters.base import NbGraderException
     from nbgrader.converters.generate_feedback import GenerateFeedback
+    from nbgrader.preprocessors import GetGrades
 
     folder = tree.autograded(student, module)
+
+    class MarksToo(GetGrades):
+        def _get_score(self, cell: NotebookNode, resources: dict) -> None:
+            # nbgrader's page says 0 for an answer that nobody has marked yet.
+            super()._get_score(cell, resources)
+            own = cell.metadata.nbgrader
+            mark = self.gradebook.find_grade(own["grade_id"], self.notebook_id, self.assignment_id, self.student_id)
+            own["unmarked"] = mark.auto_score is None and mark.manual_score is None
 
     class OnePage(GenerateFeedback):
         def init_notebooks(self) -> None:
@@ -78,7 +88,9 @@ def _page(tree: CourseTree, module: Module, student: str) -> str | None:
     log.setLevel(logging.ERROR)
     log.addHandler(errors)
     try:
-        OnePage(coursedir=tree.directory(module), config=_config(tree), log=log, force=True).start()
+        page = OnePage(coursedir=tree.directory(module), config=_config(tree), log=log, force=True)
+        page.preprocessors = [MarksToo if step is GetGrades else step for step in page.preprocessors]
+        page.start()
     except (NbGraderException, SystemExit):
         return f"nbgrader could not make the page: {errors.reason}"
     return None

@@ -20,7 +20,14 @@ from typing import TYPE_CHECKING
 from tinytorch.course.grading.collect import Submission
 from tinytorch.course.grading.score import CellScore
 from tinytorch.course.grading.tree import CourseTree, quiet_log
-from tinytorch.course.notebooks import grade_id, is_graded, is_solution, notebook_text
+from tinytorch.course.notebooks import (
+    grade_id,
+    is_graded,
+    is_solution,
+    is_written,
+    notebook_text,
+    read_notebook,
+)
 from tinytorch.course.project import CourseError, Module, write_if_changed
 
 if TYPE_CHECKING:
@@ -60,6 +67,7 @@ class Row:
         penalty: points taken off because it came late.
         notes: what was unusual when it was graded.
         by_hand: by graded cell, the automatic score where a person gave another one, which counts.
+        outdated: written answers that changed after a person marked them; the mark counts all the same.
     """
 
     student: str
@@ -69,11 +77,17 @@ class Row:
     penalty: float = 0.0
     notes: tuple[str, ...] = ()
     by_hand: dict[str, float] = field(default_factory=dict)
+    outdated: tuple[str, ...] = ()
 
     @property
     def total(self) -> float:
         """The points of all cells, without the penalty; not below 0."""
         return max(0.0, sum(points or 0.0 for points in self.points.values()) - self.penalty)
+
+    @property
+    def unmarked(self) -> int:
+        """How many answers wait for a person's mark; the total counts each as 0."""
+        return sum(points is None for points in self.points.values())
 
     @property
     def maximum(self) -> float:
@@ -155,10 +169,11 @@ def record(tree: CourseTree, graded: Graded) -> None:
     """Write the result of one submission; the files last, so that a run cut short is simply repeated."""
     submission = graded.submission
     place = tree.autograded(submission.student, submission.module)
+    same = _unchanged_answers(_autograded_file(tree, submission), graded.notebook)
     if place.exists():
         shutil.rmtree(place)
     with tree.gradebook() as gradebook:
-        _write_scores(gradebook, graded)
+        _write_scores(gradebook, graded, same)
     if graded.notebook is None:
         page = tree.feedback(submission.student, submission.module)
         if page.exists():
@@ -168,7 +183,17 @@ def record(tree: CourseTree, graded: Graded) -> None:
     _write_autograded(tree, graded, place)
 
 
-def _write_scores(gradebook: Gradebook, graded: Graded) -> None:
+def _unchanged_answers(before: Path, notebook: NotebookNode | None) -> set[str]:
+    """The written answers that say what they said when they were graded last."""
+    said = _written_answers(read_notebook(before) if before.is_file() else None)
+    return {name for name, text in _written_answers(notebook).items() if said.get(name) == text}
+
+
+def _written_answers(notebook: NotebookNode | None) -> dict[str, str]:
+    return {grade_id(cell): cell.source for cell in notebook.cells if is_written(cell)} if notebook else {}
+
+
+def _write_scores(gradebook: Gradebook, graded: Graded, same: set[str]) -> None:
     submission = graded.submission
     gradebook.update_or_create_student(submission.student)
     gradebook.update_or_create_submission(
@@ -181,7 +206,10 @@ def _write_scores(gradebook: Gradebook, graded: Graded) -> None:
     notebook.late_submission_penalty = None
     for grade in notebook.grades:
         grade.auto_score = scores.get(grade.name, 0.0)
-        grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
+        marked = grade.manual_score is not None and not grade.needs_manual_grade
+        # nbgrader asks for every mark again; one of an answer that is still the same was given to just that.
+        if not (marked and grade.name in same):
+            grade.needs_manual_grade = grade.manual_score is not None or grade.auto_score is None
     _write_comments(notebook, graded.notebook)
     gradebook.db.commit()
 
@@ -287,7 +315,12 @@ def _row(tree: CourseTree, module: Module, submitted: SubmittedNotebook, maxima:
             for name in maxima
             if name in grades and grades[name].manual_score is not None and grades[name].auto_score is not None
         },
+        tuple(name for name in maxima if name in grades and _is_outdated(grades[name])),
     )
+
+
+def _is_outdated(grade: Grade) -> bool:
+    return grade.auto_score is None and grade.manual_score is not None and grade.needs_manual_grade
 
 
 def _points(grade: Grade | None) -> float | None:
@@ -300,7 +333,8 @@ def write_csv(path: Path, found: list[Row]) -> None:
     """Write grades as CSV: a line for each graded cell, and one with the cell ``total`` for each assignment.
 
     Columns are student, assignment, graded_cell, score, max_score, note; a score a person still has to give is
-    empty. The note says what was unusual about a submission (on its total), or that a score was given by hand.
+    empty. The note says what was unusual about a submission and how many of its answers wait for a mark (on its
+    total), that one does, or that a score was given by hand.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
@@ -308,13 +342,21 @@ def write_csv(path: Path, found: list[Row]) -> None:
     for row in sorted(found, key=lambda row: (row.student, row.assignment)):
         start = [_cell(row.student), row.assignment]
         for name, points in row.points.items():
-            note = f"by hand; automatic {number(row.by_hand[name])}" if name in row.by_hand else ""
-            writer.writerow([*start, name, number(points), number(row.maxima[name]), note])
+            writer.writerow([*start, name, number(points), number(row.maxima[name]), _note(row, name)])
         if row.penalty:
             writer.writerow([*start, "late penalty", number(-row.penalty), "", ""])
-        notes = _cell("; ".join(row.notes))
+        waiting = [f"{row.unmarked} to be marked"] if row.unmarked else []
+        notes = _cell("; ".join([*row.notes, *waiting]))
         writer.writerow([*start, "total", number(row.total), number(row.maximum), notes])
     write_if_changed(path, text.getvalue())
+
+
+def _note(row: Row, name: str) -> str:
+    if row.points[name] is None:
+        return "to be marked"
+    if name in row.outdated:
+        return "by hand; the answer has changed since"
+    return f"by hand; automatic {number(row.by_hand[name])}" if name in row.by_hand else ""
 
 
 def _cell(text: str) -> str:

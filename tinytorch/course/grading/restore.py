@@ -10,7 +10,7 @@ import copy
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from tinytorch.course.notebooks import grade_id, has_tag, is_graded, is_solution
+from tinytorch.course.notebooks import grade_id, has_tag, is_graded, is_solution, is_written
 
 if TYPE_CHECKING:
     from nbformat import NotebookNode
@@ -96,6 +96,9 @@ def _as_given(cell: NotebookNode, given: NotebookNode, notes: list[str]) -> None
         if _lines(cell.source) != _lines(given.source):
             notes.append(f"given cell '{name}' was edited; put right")
         cell.source = given.source
+    elif is_written(given) and "".join(cell.source.split()) in ("", "".join(given.source.split())):
+        # White space is no answer, for nbgrader's own grading neither.
+        cell.source = given.source
     cell.metadata["nbgrader"] = copy.deepcopy(given.metadata["nbgrader"])
 
 
@@ -128,7 +131,8 @@ def _add_missing(cells: list[NotebookNode], released: NotebookNode, notes: list[
         if is_solution(missing) and not is_graded(missing):
             notes.append(f"answer cell '{name}' is missing")
             continue
-        notes.append(f"{'test' if is_graded(missing) else 'given'} cell '{name}' is missing; put back")
+        kind = "answer" if is_written(missing) else "test" if is_graded(missing) else "given"
+        notes.append(f"{kind} cell '{name}' is missing; put back{' blank' if is_written(missing) else ''}")
         after = [present[grade_id(cell)] for cell in order[position + 1 :] if grade_id(cell) in present]
         cells.insert(min(after, default=len(cells)), copy.deepcopy(missing))
 

@@ -1,6 +1,7 @@
 """THE one place that turns the outputs of a run into points.
 
-Today by nbgrader's own rule: an error or text on stderr is no points, silence is all of them. Whoever
+Today by nbgrader's own rule: an error or text on stderr is no points, silence is all of them, and what is
+written in words waits for a person unless it still says what the release says. Whoever
 compares with an oracle keeps :func:`score` as it is: an executed notebook in, one :class:`CellScore` a
 graded cell out.
 """

@@ -14,6 +14,8 @@ WIDTH = 100
 SHORTEST_WORD = 9
 LONGEST_WORD = 14
 
+_WAITING = "- to be marked by a person, in formgrader; counts 0 in the total until then ({})"
+
 
 @dataclass(frozen=True)
 class _Column:
@@ -37,7 +39,8 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     Returns:
         The table, ending in a newline. Where the names of the graded cells do not fit above their columns,
         letters stand there and the names below the table; a table wider still is cut into several. At the
-        end, marked ``*``, what was unusual about a submission, and which scores a person gave.
+        end what a ``-`` says, if there is one; marked ``*``, what was unusual about a submission; and which
+        scores a person gave.
     """
     if not rows:
         return ""
@@ -47,11 +50,18 @@ def table(rows: list[Row], width: int = WIDTH) -> str:
     lines = [rows[0].assignment]
     for part in _parts(left, columns, width):
         lines += ["", *_lines(left, part)]
-    notes = [f"* {row.student}: {note}" for row in rows for note in row.notes]
+    waiting = sum(row.unmarked for row in rows)
+    notes = [_WAITING.format(f"{waiting} answer{'s'[: waiting > 1]}")] if waiting else []
+    notes += [f"* {row.student}: {note}" for row in rows for note in row.notes]
     notes += [
         f"{row.student}: {short(name)} is {_points(row, name)} by hand (automatic {number(automatic)})"
         for row in rows
         for name, automatic in row.by_hand.items()
+    ]
+    notes += [
+        f"{row.student}: {short(name)} is {_points(row, name)} by hand, for an answer that has changed since"
+        for row in rows
+        for name in row.outdated
     ]
     if legend:
         lines += ["", *legend, *([""] if notes else [])]
