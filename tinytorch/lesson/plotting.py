@@ -2,10 +2,20 @@
 from __future__ import annotations
 
 import io
+import tempfile
+from pathlib import Path
 
-import matplotlib.pyplot as plt
 import numpy as np
-from IPython.display import Image, display
+
+try:
+    import matplotlib.pyplot as plt
+except ModuleNotFoundError as error:
+    if (error.name or "").partition(".")[0] != "matplotlib":
+        raise
+    raise ModuleNotFoundError(
+        "figures need matplotlib, an extra of this package: pip install '.[plot]' in the checkout, or pip install matplotlib",
+        name="matplotlib",
+    ) from None
 
 # Okabe and Ito's palette (Color Universal Design, 2008): distinguishable with any color vision.
 BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
@@ -46,11 +56,31 @@ def show(figure, alt: str, dots_per_inch: int = 144) -> None:
         alt: one or two sentences that say what the picture shows.
         dots_per_inch: resolution of the picture; it is displayed at half its size in pixels.
     """
+    from IPython.display import Image, display
+
     buffer = io.BytesIO()
     figure.savefig(buffer, format="png", dpi=dots_per_inch)
     plt.close(figure)
     width = round(figure.get_figwidth() * dots_per_inch / 2)
     display(Image(buffer.getvalue(), format="png", width=width, alt=alt))
+
+
+def show_animation(animation, alt: str, dots_per_inch: int = 96, frames_per_second: int = 10) -> None:
+    """Display an animation as a GIF inside the notebook, with alternative text.
+
+    Args:
+        animation: a matplotlib Animation, such as `animate_paths` returns.
+        alt: one or two sentences that say what it shows.
+        dots_per_inch: resolution; one pixel of the GIF is one of the page.
+        frames_per_second: its speed.
+    """
+    from IPython.display import Image, display
+
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / "animation.gif"
+        animation.save(path, writer="pillow", dpi=dots_per_inch, fps=frames_per_second)
+        data = path.read_bytes()
+    display(Image(data, format="gif", alt=alt))
 
 
 def draw_surface(axes, surface, x_range: tuple[float, float], y_range: tuple[float, float], levels=12) -> None:
