@@ -14,11 +14,11 @@ unexport PYTHONPATH PYTHONHOME
 
 .DEFAULT_GOAL := help
 .PHONY: help setup notebooks execute export check release autograde feedback grades examples mutants bench \
-        figures lab test course clean
+        experiments figures lab test course clean
 
 help: ## show this list
 	@echo "make TARGET [MODULE=08] [STUDENT=name]"
-	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-10s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "  %-12s %s\n", $$1, $$2 }' $(firstword $(MAKEFILE_LIST))
 
 setup: $(STAMP) ## make .venv with everything the course needs
 
@@ -70,6 +70,9 @@ mutants: setup ## change the solutions one place at a time: do the graded tests 
 
 bench: setup ## time the optimizers against NumPy expressions and, where it is installed, PyTorch
 	@$(RUN) bench
+
+experiments: setup ## run the sweeps that compare the optimizers; their results stand beside the scripts
+	@$(RUN) experiments
 
 figures: setup ## compute the figures of README and docs
 	@$(RUN) figures

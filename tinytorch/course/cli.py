@@ -134,6 +134,7 @@ def _parser() -> argparse.ArgumentParser:
     mutants.add_argument("--seed", metavar="N", type=int, default=0, help="which sample; default: 0")
     add("test", _test, "run the tests; with MODULE those that name it")
     add("bench", _bench, "time the optimizers", modules=False)
+    add("experiments", _experiments, "run the sweeps that compare the optimizers", modules=False)
     add("figures", _figures, "compute the figures of README and docs", modules=False)
     add("course", _course, "everything from notebooks to graded examples")
     add("clean", _clean, "remove what was built; never submissions, grades or the gradebook", modules=False)
@@ -252,11 +253,20 @@ def _test(project: Project, arguments: argparse.Namespace) -> None:
 
 
 def _bench(project: Project, arguments: argparse.Namespace) -> None:
+    _run_scripts(project, "benchmarks", "bench_*.py")
+
+
+def _experiments(project: Project, arguments: argparse.Namespace) -> None:
+    _run_scripts(project, "experiments", "*.py")
+
+
+def _run_scripts(project: Project, folder: str, pattern: str) -> None:
+    """Run every script of a folder with this Python, in the order of their names; the first that fails ends it."""
     import subprocess
 
-    scripts = sorted((project.root / "benchmarks").glob("bench_*.py"))
+    scripts = sorted((project.root / folder).glob(pattern))
     if not scripts:
-        raise CourseError("benchmarks: no bench_*.py here; restore them from the repository")
+        raise CourseError(f"{folder}: no {pattern} here; restore them from the repository")
     for script in scripts:
         status = subprocess.run([sys.executable, str(script)], cwd=project.root, check=False).returncode
         if status:
