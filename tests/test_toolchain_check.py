@@ -262,6 +262,26 @@ def test_importing_a_later_module_is_refused_however_it_is_written(exported: Pro
         assert "(line 69): imports tinytorch.core.counting of the later module 02_counting" in line, statement
 
 
+def test_importing_a_later_module_by_way_of_the_lesson_is_refused(exported: Project):
+    lesson = exported.package_dir / "lesson"
+    lesson.unlink()
+    lesson.mkdir()
+    (lesson / "drawing.py").write_text("import math\n")
+    (lesson / "races.py").write_text("from tinytorch.lesson import problems\nfrom tinytorch.lesson import races\n")
+    (lesson / "problems.py").write_text("def far():\n    from tinytorch.core.counting import count\n")
+    cell = "\n# %%\nfrom tinytorch.lesson import drawing\nfrom tinytorch.lesson.races import x\n"
+    for name, text, line in (("01", DOUBLING, 70), ("02", COUNTING, 59)):
+        module = exported.module(name)
+        module.source.write_text(text + cell)
+        [failure] = check(exported, [module])
+        assert (
+            f"(line {line}): imports tinytorch.lesson.races, which needs tinytorch.core.counting of 02_counting; let it"
+            in failure
+        )
+    (lesson / "problems.py").write_text("from tinytorch.core.doubling import Number\n")
+    assert check(exported, [exported.module("02")]) == []
+
+
 def test_a_missing_prerequisite_is_named(exported: Project):
     shutil.rmtree(exported.source_dir / "01_doubling")
     found = check(exported, exported.modules())

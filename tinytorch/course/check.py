@@ -382,8 +382,16 @@ def _imports(source: _Source) -> None:
         tree = ast.parse(cell.source)
         for line in relative_imports(cell):
             source.fail(index, "a relative import", "write 'from tinytorch.core.NAME import …'", line)
-        for name, line in _core_imports(tree):
+        for name, line in _imported(tree, "core"):
             _core_import(source, index, modules, name, line)
+        for helper, name, line in _through_lesson(source.project, tree):
+            if name in modules and modules[name].number >= source.module.number:
+                source.fail(
+                    index,
+                    f"imports tinytorch.lesson.{helper}, which needs tinytorch.core.{name} of {modules[name].name}",
+                    "let it do without, or define here what is needed",
+                    line,
+                )
         for node in ast.walk(tree):
             if _is_sys_path(node):
                 source.fail(index, "sys.path", "import earlier modules through the package", node.lineno - 1)
@@ -396,20 +404,38 @@ def _imports(source: _Source) -> None:
                 )
 
 
-def _core_imports(tree: ast.AST) -> Iterator[tuple[str, int]]:
-    """(short name, 0-based line) of each module of ``tinytorch.core`` that is imported."""
+def _imported(tree: ast.AST, part: str) -> Iterator[tuple[str, int]]:
+    """(short name, 0-based line) of each module of ``tinytorch.core``, or another part, that is imported."""
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names = [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.level == 0:
             names = [node.module or ""]
-            if node.module in ("tinytorch.core", "tinytorch"):
+            if node.module in (f"tinytorch.{part}", "tinytorch"):
                 names = [f"{node.module}.{alias.name}" for alias in node.names]
         else:
             continue
         for name in names:
-            if name.startswith("tinytorch.core."):
+            if name.startswith(f"tinytorch.{part}."):
                 yield name.split(".")[2], node.lineno - 1
+
+
+def _through_lesson(project: Project, tree: ast.AST) -> Iterator[tuple[str, str, int]]:
+    """(helper, short name, line) of each core module that comes with a helper of the lesson, at any depth.
+
+    A module that got its own names by that way would be judged on the package's code, not on its own.
+    """
+    for helper, line in _imported(tree, "lesson"):
+        waiting, seen = [helper], set()
+        while waiting:
+            name = waiting.pop()
+            path = project.package_dir / "lesson" / f"{name}.py"
+            if name in seen or not path.is_file():
+                continue
+            seen.add(name)
+            inner = ast.parse(path.read_text(encoding="utf-8"))
+            waiting += [other for other, _ in _imported(inner, "lesson")]
+            yield from ((helper, core, line) for core, _ in _imported(inner, "core"))
 
 
 def _core_import(source: _Source, index: int, modules: dict[str, Module], name: str, line: int) -> None:
@@ -554,7 +580,7 @@ def check_imported(project: Project, modules: list[Module]) -> list[str]:
         except CourseError:  # told by the check of that module
             continue
         names = {
-            name for cell in cells if cell.cell_type == "code" for name, _ in _core_imports(ast.parse(cell.source))
+            name for cell in cells if cell.cell_type == "code" for name, _ in _imported(ast.parse(cell.source), "core")
         }
         for name in sorted((names & set(known)) - seen):
             seen.add(name)
