@@ -6,19 +6,11 @@ it. Right answers written in another hand must lose none.
 
 from __future__ import annotations
 
-import functools
-import textwrap
-import warnings
-from pathlib import Path
-
 import pytest
 
 pytest.importorskip("matplotlib")
 
-from tinytorch.course.notebooks import grade_id, has_tag, is_graded, is_solution, read_source, solution_blocks
-from tinytorch.course.project import find_project
-
-Answers = dict[str, str]
+from graded_answers import Exercises
 
 GRADIENT_DESCENT = "gradient-descent-function: gradient_descent_step"
 ZERO_GRAD, STEP = "optimizer-class: Optimizer.zero_grad", "optimizer-class: Optimizer.step"
@@ -37,62 +29,12 @@ HUNT = "bug-hunt: follows_adam"
 HUNT_TESTS = ("test-hunt-settings", "test-hunt-decay", "test-hunt-state", "test-hunt-interference")
 
 
-@functools.cache
-def cells() -> tuple:
-    """The code cells that count for the grade, in order."""
-    module = find_project(Path(__file__)).module("08_optimizers")
-    return tuple(
-        cell for cell in read_source(module).cells if cell.cell_type == "code" and not has_tag(cell, "demo")
-    )
+EXERCISES = Exercises("08_optimizers")
+failures, changed = EXERCISES.failures, EXERCISES.changed
 
 
-@functools.cache
 def reference() -> dict[str, str]:
-    return {
-        f"{grade_id(cell)}: {block.qualname}": textwrap.dedent(block.text)
-        for cell in cells()
-        if is_solution(cell)
-        for block in solution_blocks(cell)
-    }
-
-
-def with_answers(cell, answers: Answers) -> str:
-    lines = cell.source.split("\n")
-    for block in reversed(solution_blocks(cell)):
-        body = answers.get(f"{grade_id(cell)}: {block.qualname}", textwrap.dedent(block.text))
-        lines[block.first : block.last + 1] = textwrap.indent(
-            textwrap.dedent(body).strip("\n"), block.indent
-        ).split("\n")
-    return "\n".join(lines)
-
-
-def failures(answers: Answers, graded: tuple[str, ...] | None = None) -> dict[str, Exception]:
-    """Run the module with these answers for the reference's: what the graded cells (all by default) raise."""
-    unknown = answers.keys() - reference().keys()
-    assert not unknown, f"no such solution block: {unknown}"
-    namespace: dict = {"__name__": "__main__"}
-    raised = {}
-    with warnings.catch_warnings():
-        warnings.simplefilter("error")
-        for cell in cells():
-            source = with_answers(cell, answers) if is_solution(cell) else cell.source
-            if not is_graded(cell):
-                exec(compile(source, grade_id(cell) or "cell", "exec"), namespace)
-            elif graded is None or grade_id(cell) in graded:
-                try:
-                    exec(compile(source, grade_id(cell), "exec"), namespace)
-                except Exception as error:
-                    raised[grade_id(cell)] = error
-    return raised
-
-
-def changed(block: str, *replacements: tuple[str, str]) -> Answers:
-    """The reference answer of a block with pieces of its text replaced."""
-    text = reference()[block]
-    for old, new in replacements:
-        assert text.count(old) == 1, f"{old!r} must stand once in the answer of {block}"
-        text = text.replace(old, new)
-    return {block: text}
+    return EXERCISES.reference
 
 
 NO_DECAY_IN_THE_BASE = {
@@ -805,17 +747,14 @@ def test_a_right_answer_in_another_hand_loses_none(name):
 
 
 def test_blank_answers_score_nothing_and_say_which_exercise_waits():
-    from tinytorch.course.notebooks import stub
-
-    blank = {name: stub(*name.split(": ")) for name in reference()}
-    raised = failures(blank)
-    assert raised.keys() == {grade_id(cell) for cell in cells() if is_graded(cell)}
+    raised = failures(EXERCISES.blank)
+    assert raised.keys() == EXERCISES.points.keys()
     for error in raised.values():
         assert isinstance(error, NotImplementedError) and "exercise '" in str(error)
 
 
 def test_the_points_of_the_issue():
-    points = {grade_id(cell): cell.metadata["nbgrader"]["points"] for cell in cells() if is_graded(cell)}
+    points = EXERCISES.points
     assert (
         points.items()
         >= {
