@@ -240,6 +240,17 @@ def test_a_mark_counts_and_survives_every_grading_of_the_same_answer(project: Pr
     assert entry(project, "anna") == (None, 2.0, False)
 
 
+def test_no_points_by_hand_is_a_mark_too(project: Project):
+    hand_in(project, "anna", answered(project, "Often."))
+    graded(project)
+    mark(project, "anna", 0.0)
+    row = graded(project, force=True)["anna"]
+    assert (row.points[ESSAY], row.unmarked, entry(project, "anna")) == (0.0, 0, (None, 0.0, False))
+    grading.feedback(project, [project.module(NAME)], out=io.StringIO())
+    page = (project.course_root / "feedback" / "anna" / NAME / f"{FILE}.html").read_text()
+    assert "0 / 2.5" in summary(page) and summary(page).count('class="lost"') == 1 and "o be marked" not in page
+
+
 def test_a_mark_for_another_answer_stays_and_asks_to_be_looked_at_again(project: Project):
     hand_in(project, "anna", answered(project, "Hm."))
     graded(project)

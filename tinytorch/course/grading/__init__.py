@@ -9,8 +9,8 @@ The way of a submission, one module a step, each with plain data in between::
     record    THE place that writes grades    -> gradebook, autograded/, CSV
 
 :mod:`~tinytorch.course.grading.cycle` joins them, :mod:`~tinytorch.course.grading.publish` hands the result
-out. A question that is answered in words is graded by a person: :mod:`score <tinytorch.course.grading.score>` leaves
-it open, and the mark given in formgrader is kept. Gradebook and folders are nbgrader's own, so formgrader and ``nbgrader autograde``,
+out. A question that is answered in words is graded by a person: its score stays open, and the mark given in
+formgrader is kept. Gradebook and folders are nbgrader's own, so formgrader and ``nbgrader autograde``,
 ``generate_feedback`` and ``export`` go on working on the same tree.
 """
 
