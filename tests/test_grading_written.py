@@ -480,8 +480,17 @@ def test_examples_answer_in_words_or_leave_it(project: Project):
     [
         ("essay-even", "essay-odd", "example 'good' answers essay-odd in words, but the release has no such question"),
         ("essay-even", "test-count", "example 'good' answers test-count in words, but the release has no such"),
-        ("# Never,", "Never,", "modules/examples/02_counting/good.py:7: an answer in words stands in comments; write '# Never,"),
-        (" [markdown]", " [text]", "modules/examples/02_counting/good.py:6: not a section; write '# %% grade_id: Class.function', or '# %% grade_id [markdown]'"),
+        (
+            "# Never,",
+            "Never,",
+            "modules/examples/02_counting/good.py:7: an answer in words stands in comments; write '# Never,",
+        ),
+        (
+            " [markdown]",
+            " [text]",
+            "modules/examples/02_counting/good.py:6: not a section; write '# %% grade_id: Class.function', or "
+            "'# %% grade_id [markdown]'",
+        ),
         (
             GOOD[GOOD.index("# Never") :],
             "#\n",
