@@ -1,4 +1,4 @@
-"""Ideas that did not earn a place in the library still do what they say: worked numbers of the held-back rule."""
+"""Ideas without a place in the library still do what they say: worked numbers of the held-back rule."""
 from __future__ import annotations
 
 import doctest
@@ -36,7 +36,7 @@ def test_doctests():
 @pytest.mark.parametrize("slice_size", [HeldBackSGD.slice_size, 2])
 @pytest.mark.parametrize("dtype", [np.float32, np.float64])
 def test_small_gradients_wait_until_their_sum_counts(dtype, slice_size):
-    """Threshold 2, rate 0.5: sums 1.5, then 3 (moves by 1.5); signs that cancel; exactly the threshold; never."""
+    """Threshold 2, rate 0.5: sums 1.5, then 3; signs that cancel; exactly the threshold; never reached."""
     kind = type("Held", (HeldBackSGD,), {"slice_size": slice_size})
     weights = parameter([10.0, 10.0, 10.0, 10.0], dtype)
     array, optimizer = weights.data.data, kind([weights], learning_rate=0.5, threshold=2.0)
@@ -77,7 +77,7 @@ def test_what_is_not_finite_is_not_held_back_in_silence():
     assert math.isnan(path[0, 0]) and path[0, 1] == -math.inf and path[0, 2] == 1.0
 
 
-@pytest.mark.parametrize("threshold, error", [(-1.0, ValueError), (math.inf, ValueError), ("much", TypeError)])
+@pytest.mark.parametrize(("threshold", "error"), [(-1, ValueError), (math.inf, ValueError), ("much", TypeError)])
 def test_refusals(threshold, error):
     with pytest.raises(error, match="threshold"):
         HeldBackSGD([parameter([1.0])], threshold=threshold)

@@ -1,4 +1,4 @@
-"""Ideas tried in the course that did not earn a place in the library, kept so that anyone can try them again."""
+"""Ideas tried in the course that did not earn a place in the library, kept so that anyone can try again."""
 from __future__ import annotations
 
 from collections.abc import Iterable
