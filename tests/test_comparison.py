@@ -258,8 +258,8 @@ def test_the_budget_counts_steps_to_the_goal():
 
 
 def test_the_grid_is_four_rates_a_decade():
-    assert len(RATES) == 25 and (RATES[0], RATES[4], RATES[16], RATES[-1]) == (1e-4, 1e-3, 1.0, 100.0)
-    assert np.diff(np.log10(RATES)) == pytest.approx([0.25] * 24, abs=0.01)
+    assert len(RATES) == 29 and (RATES[0], RATES[4], RATES[16], RATES[-1]) == (1e-4, 1e-3, 1.0, 1000.0)
+    assert np.diff(np.log10(RATES)) == pytest.approx([0.25] * 28, abs=0.01)
 
 
 # ------------------------------------------------------------------------------------------ ranks and ties
@@ -287,9 +287,9 @@ def test_the_table_states_ties_budget_and_edges():
     table = ranking_table({"bowl": {"a": Tuned(0.1, (5, 7, 6)), "b": Tuned(0.2, (7, 9, 8)), "c": Tuned(0.3, (None,) * 3)},
                            "hill": {"a": Tuned(1.0, (9, 9, 9), at_edge=True)}}, steps=2000)
     lines = table.splitlines()
-    assert lines[:5] == ["|  | bowl | hill |", "| --- | --- | --- |", "| a | 1=. 5–7 @ 0.1 | 1. 9 @ 1* |",
-                         "| b | 1=. 7–9 @ 0.2 |  |", "| c | never |  |"]
-    for word in ("3 seeds", "overlaps", "ties", "2,000 steps", "edge of the grid"):
+    assert lines[:5] == ["|  | bowl | hill |", "| --- | --- | --- |", "| a | **1=** 5–7 @ 0.1 | **1** 9 @ 1* |",
+                         "| b | **1=** 7–9 @ 0.2 |  |", "| c | never |  |"]
+    for word in ("over the seeds", "overlaps", "ties", "2,000 steps", "edge of the grid"):
         assert word in lines[-1]
 
 

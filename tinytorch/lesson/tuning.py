@@ -16,8 +16,8 @@ from tinytorch.lesson.problems import Problem, Surface
 
 Maker = Callable[[list, float], Optimizer]
 
-# Four rates a decade, from 0.0001 to 100: neighbors differ by a factor of 1.78.
-RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-4, 100, 25))
+# Four rates a decade, from 0.0001 to 1,000: neighbors differ by a factor of 1.78.
+RATES = tuple(float(f"{rate:.2g}") for rate in np.geomspace(1e-4, 1000, 29))
 SEEDS = (0, 1, 2)
 NOISE_STREAM = 1  # keeps the noise of a run apart from the numbers that chose its start
 
@@ -194,12 +194,18 @@ def tune(problem: Problem, make: Maker, rates=RATES, seeds=SEEDS, steps: int = 1
     rates, seeds = sorted(set(rates), reverse=True), tuple(seeds)
     if not rates or not seeds:
         raise ValueError("a search needs at least one rate and one seed")
-    best = None
+    quick = best_rate(problem, make, rates, seeds, steps // 10)  # what it finds spares the search long runs
+    best = best_rate(problem, make, rates, seeds, steps, quick if quick.solved else None)
+    return replace(best, at_edge=best.rate in (rates[0], rates[-1]))
+
+
+def best_rate(problem: Problem, make: Maker, rates, seeds, steps: int, best: Tuned | None = None) -> Tuned:
+    """The best of some rates, largest first, and of what is known already."""
     for rate in rates:
         tuned = try_rate(problem, make, rate, seeds, steps, best)
         if tuned is not None and (best is None or tuned.merit >= best.merit):
             best = tuned
-    return replace(best, at_edge=best.rate in (rates[0], rates[-1]))
+    return best
 
 
 def try_rate(problem: Problem, make: Maker, rate: float, seeds, steps: int, best: Tuned | None) -> Tuned | None:
@@ -244,35 +250,41 @@ def ranking(results: dict[str, Tuned]) -> list[tuple[int, str, Tuned]]:
 
 
 CAPTION = (
-    "Steps until the goal is reached and kept, fewest and most over {seeds} seeds, each optimizer at its best "
-    "learning rate (after the @) of the same grid. First comes the place. The optimizer with the fewest steps in "
-    "all is the best; whoever's range overlaps with its range ties with it and shares its place (=), then the "
-    "best of the rest is found in the same way. never: not within {steps:,} steps with any rate, for at least one "
-    "seed. *: the best rate is at the edge of the grid."
+    "Steps until the goal is reached and kept, fewest–most over the seeds, each optimizer at its best learning rate "
+    "(after the @) of the same grid; before them, in bold, its place. The best is the optimizer with the fewest "
+    "steps in all. Every optimizer whose range overlaps with that of the best ties with it: they share the place "
+    "(=), and among the rest the next place is given in the same way. never: not within {steps:,} steps at any "
+    "rate, for at least one seed. *: the best rate stands at the edge of the grid."
 )
 
 
-def ranking_table(results: dict[str, dict[str, Tuned]], steps: int) -> str:
-    """A Markdown table of optimizers against problems, with a caption that says how to read it and what a tie is.
+def ranking_table(results: dict[str, dict[str, Tuned]], steps: int | None = None) -> str:
+    """A Markdown table of optimizers against problems.
 
     Args:
         results: problem -> name of an optimizer -> `Tuned`; an optimizer may be missing from a problem.
-        steps: the budget of a run, for the caption.
+        steps: the budget of a run; with it, a caption says how to read the table and what a tie is.
+
+    Example:
+        >>> print(ranking_table({"bowl": {"a": Tuned(0.1, (5, 7, 6)), "b": Tuned(0.3, (7, 8, 9))}}))
+        |  | bowl |
+        | --- | --- |
+        | a | **1=** 5–7 @ 0.1 |
+        | b | **1=** 7–9 @ 0.3 |
     """
     names = list(dict.fromkeys(name for tuned in results.values() for name in tuned))
     cells = {problem: ranking_cells(tuned) for problem, tuned in results.items()}
-    seeds = max(len(tuned.steps) for column in results.values() for tuned in column.values())
     rows = [["", *results], ["---"] * (len(results) + 1)]
     rows += [[name, *(cells[problem].get(name, "") for problem in results)] for name in names]
     table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
-    return f"{table}\n\n{CAPTION.format(seeds=seeds, steps=steps)}"
+    return table if steps is None else f"{table}\n\n{CAPTION.format(steps=steps)}"
 
 
 def ranking_cells(results: dict[str, Tuned]) -> dict[str, str]:
     """One column of the table: name -> place, steps and rate as text."""
     places = ranking(results)
     taken = [place for place, _, _ in places]
-    return {name: f"{place}{'=' * (taken.count(place) > 1)}. {outcome(tuned)}" if tuned.solved else outcome(tuned)
+    return {name: f"**{place}{'=' * (taken.count(place) > 1)}** {outcome(tuned)}" if tuned.solved else outcome(tuned)
             for place, name, tuned in places}
 
 
