@@ -7,7 +7,9 @@ import textwrap
 import warnings
 from pathlib import Path
 
-from tinytorch.course.notebooks import grade_id, has_tag, is_graded, is_solution, read_source, solution_blocks, stub
+from tinytorch.course.notebooks import (
+    grade_id, has_tag, is_graded, is_solution, read_source, solution_blocks, stub,
+)
 from tinytorch.course.project import find_project
 
 Answers = dict[str, str]  # "grade id of the solution cell: qualified name" -> the text of the answer
@@ -27,7 +29,8 @@ class Exercises:
     def cells(self) -> tuple:
         """The code cells that count for the grade, in order."""
         notebook = read_source(find_project(Path(__file__)).module(self.module))
-        return tuple(cell for cell in notebook.cells if cell.cell_type == "code" and not has_tag(cell, "demo"))
+        code = (cell for cell in notebook.cells if cell.cell_type == "code")
+        return tuple(cell for cell in code if not has_tag(cell, "demo"))
 
     @functools.cached_property
     def reference(self) -> Answers:
@@ -53,7 +56,7 @@ class Exercises:
         return {name: stub(*name.split(": ")) for name in self.reference}
 
     def failures(self, answers: Answers, graded: tuple[str, ...] | None = None) -> dict[str, Exception]:
-        """Run the module with these answers for the reference's: what the graded cells (all by default) raise."""
+        """Run the module with these answers for the reference's: what graded cells (all by default) raise."""
         unknown = answers.keys() - self.reference.keys()
         assert not unknown, f"no such solution block: {unknown}"
         namespace: dict = {"__name__": "__main__"}

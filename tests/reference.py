@@ -5,18 +5,18 @@ that the papers say it is, added up with `math.fsum`; nothing is remembered but 
 where a rule is a sum or a maximum over its own past results, those:
 
 - momentum (Polyak, 1964; heavy ball): v_t = sum over s of momentum ** (t - s) * g_s; with dampening every g_s
-  but the first counts 1 - dampening times; Nesterov's step is g_t + momentum * v_t (Sutskever et al., 2013, as
-  PyTorch writes it)
-- a moving average is (1 - beta) * sum over s of beta ** (t - s) * g_s. As 1 - beta ** t = (1 - beta) * sum over s
-  of beta ** (t - s), the debiased one is the average of the gradients with the weights beta ** (t - s)
+  but the first counts 1 - dampening times; Nesterov's step is g_t + momentum * v_t (Sutskever et al., 2013,
+  as PyTorch writes it)
+- a moving average is (1 - beta) * sum over s of beta ** (t - s) * g_s. As 1 - beta ** t = (1 - beta) * sum
+  over s of beta ** (t - s), the debiased one is the average of the gradients with the weights beta ** (t - s)
 - Adam (Kingma and Ba, 2015, section 3): the debiased averages of the gradients and of their squares
 - RMSprop (Tieleman and Hinton, 2012): the average of the squares, not debiased; centered (Graves, 2013,
-  equations 38 to 45), their variance, here as a sum of positive terms: with W the sum of the weights and m the
-  average, v - m ** 2 = sum of w_s * (g_s - m) ** 2 + (1 - W) * m ** 2
+  equations 38 to 45), their variance, here as a sum of positive terms: with W the sum of the weights and m
+  the average, v - m ** 2 = sum of w_s * (g_s - m) ** 2 + (1 - W) * m ** 2
 - AdaGrad (Duchi et al., 2011): the sum of the squares
-- AMSGrad (Reddi et al., 2018, algorithm 2) divides by the largest average of squares so far, RAdam (Liu et al.,
-  2020, algorithm 2) rectifies the step by the variance that few squares leave, NAdam (Dozat, 2016, algorithm 8)
-  looks one momentum ahead
+- AMSGrad (Reddi et al., 2018, algorithm 2) divides by the largest average of squares so far, RAdam (Liu et
+  al., 2020, algorithm 2) rectifies the step by the variance that few squares leave, NAdam (Dozat, 2016,
+  algorithm 2) looks one momentum ahead
 
 L2 weight decay adds weight_decay * p to the gradient, with p as it stood before the update; L1 adds its sign.
 Decoupled decay takes learning_rate * weight_decay of p (absolute: weight_decay) away before the update; under
@@ -85,8 +85,8 @@ def decayed(here: float, gradient: float, learning_rate: float, weight_decay: fl
     return here - math.copysign(length, here), gradient
 
 
-def sgd_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.01, momentum: float = 0.0,
-             weight_decay: float = 0.0, **decay) -> list[float]:
+def sgd_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.01,
+             momentum: float = 0.0, weight_decay: float = 0.0, **decay) -> list[float]:
     """One coordinate under SGD, after each step.
 
     >>> [round(p, 3) for p in sgd_path(1.0, [1.0, 1.0, 1.0], learning_rate=0.1, momentum=0.9)]
@@ -100,7 +100,8 @@ def sgd_path(start: float, gradients: Sequence[float | None], learning_rate: flo
 
 def momentum_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.01,
                   momentum: float = 0.9, weight_decay: float = 0.0, dampening: float = 0.0,
-                  nesterov: bool = False, average: bool = False, debias: bool = False, **decay) -> list[float]:
+                  nesterov: bool = False, average: bool = False, debias: bool = False,
+                  **decay) -> list[float]:
     """One coordinate under momentum in each of its forms, after each step.
 
     >>> [round(p, 4) for p in momentum_path(1.0, [1.0] * 3, learning_rate=0.1, momentum=0.9, nesterov=True)]
@@ -119,9 +120,9 @@ def momentum_path(start: float, gradients: Sequence[float | None], learning_rate
     return path(start, gradients, move, learning_rate, weight_decay, **decay)
 
 
-def rmsprop_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.01, alpha: float = 0.9,
-                 epsilon: float = 1e-5, centered: bool = False, momentum: float = 0.0, weight_decay: float = 0.0,
-                 **decay) -> list[float]:
+def rmsprop_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.01,
+                 alpha: float = 0.9, epsilon: float = 1e-5, centered: bool = False, momentum: float = 0.0,
+                 weight_decay: float = 0.0, **decay) -> list[float]:
     """One coordinate under RMSprop, after each step.
 
     >>> [round(p, 4) for p in rmsprop_path(1.0, [2.0, 2.0], learning_rate=0.1, alpha=0.75, epsilon=1.0)]
@@ -168,7 +169,8 @@ def adam_path(start: float, gradients: Sequence[float | None], learning_rate: fl
     return path(start, gradients, move, learning_rate, weight_decay, **decay)
 
 
-def adamw_path(start: float, gradients: Sequence[float | None], weight_decay: float = 0.01, **options) -> list[float]:
+def adamw_path(start: float, gradients: Sequence[float | None], weight_decay: float = 0.01,
+               **options) -> list[float]:
     """One coordinate under AdamW, after each step.
 
     >>> [round(p, 3) for p in adamw_path(1.0, [1.0, 0.0], learning_rate=0.1, beta1=0.0, weight_decay=0.1)]
@@ -177,8 +179,8 @@ def adamw_path(start: float, gradients: Sequence[float | None], weight_decay: fl
     return adam_path(start, gradients, weight_decay=weight_decay, decoupled=True, **options)
 
 
-def nadam_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.002, beta1: float = 0.9,
-               beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0,
+def nadam_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.002,
+               beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0,
                momentum_decay: float = 0.004, **decay) -> list[float]:
     """One coordinate under NAdam, after each step.
 
@@ -219,8 +221,9 @@ def amsgrad_path(start: float, gradients: Sequence[float | None], learning_rate:
     return path(start, gradients, move, learning_rate, weight_decay, **decay)
 
 
-def radam_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.001, beta1: float = 0.9,
-               beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0, **decay) -> list[float]:
+def radam_path(start: float, gradients: Sequence[float | None], learning_rate: float = 0.001,
+               beta1: float = 0.9, beta2: float = 0.999, epsilon: float = 1e-8, weight_decay: float = 0.0,
+               **decay) -> list[float]:
     """One coordinate under RAdam, after each step; epsilon joins the root of the average not yet corrected.
 
     >>> [round(p, 3) for p in radam_path(1.0, [2.0] * 5, learning_rate=0.1, beta2=0.9, epsilon=0.0)]
@@ -233,9 +236,9 @@ def radam_path(start: float, gradients: Sequence[float | None], learning_rate: f
         direction = weighted_average(history, beta1)
         if length <= 5:
             return direction
-        rectification = math.sqrt((length - 4) * (length - 2) * longest / ((longest - 4) * (longest - 2) * length))
+        ratios = (length - 4) / (longest - 4) * (length - 2) / (longest - 2) * longest / length
         root = math.sqrt((1 - beta2) * weighted_sum([g * g for g in history], beta2))
-        return direction * rectification * math.sqrt(1 - beta2**count) / (root + epsilon)
+        return direction * math.sqrt(ratios * (1 - beta2**count)) / (root + epsilon)
 
     return path(start, gradients, move, learning_rate, weight_decay, **decay)
 

@@ -3,9 +3,9 @@
     python tests/recorded/record_pytorch.py
 
 writes `inputs.json`, `sgd.json`, `adam.json`, `training.json` and, for the adaptive rules of module 10,
-`adaptive_inputs.json`, `adaptive.json` and `schedules.json` beside this file. Run it only to add a scenario or
-to move to another PyTorch. The tests read the numbers; only the live comparison, which runs the same functions
-on other inputs, needs PyTorch.
+`adaptive_inputs.json`, `adaptive.json` and `schedules.json` beside this file. Run it only to add a scenario
+or to move to another PyTorch. The tests read the numbers; only the live comparison, which runs the same
+functions on other inputs, needs PyTorch.
 
 All starting points and gradients are multiples of 1/64, hence exact in float32 and in float64: a difference
 between two trajectories comes from the update rule or its rounding, never from its input.
@@ -31,10 +31,11 @@ SOMETIMES = {"cube": 5}      # no gradient in every fifth step
 
 TORCH_NAMES = {"learning_rate": "lr", "epsilon": "eps", "decoupled": "decoupled_weight_decay"}
 SAME_NAMES = ("momentum", "weight_decay", "dampening", "nesterov", "alpha", "centered", "momentum_decay")
-TORCH_RULES = {"MomentumSGD": "SGD", "AdaGrad": "Adagrad", "AMSGrad": "Adam"}  # the others are called the same
-TORCH_BUFFERS = {"momentum_buffer": "momentum_buffer", "exp_avg": "first_moment", "exp_avg_sq": "second_moment",
-                 "grad_avg": "first_moment", "square_avg": "second_moment", "sum": "sum_of_squares",
-                 "max_exp_avg_sq": "largest_second_moment", "mu_product": "momentum_product"}
+TORCH_RULES = {"MomentumSGD": "SGD", "AdaGrad": "Adagrad", "AMSGrad": "Adam"}  # the others have their name
+TORCH_BUFFERS = {"momentum_buffer": "momentum_buffer", "exp_avg": "first_moment",
+                 "exp_avg_sq": "second_moment", "grad_avg": "first_moment", "square_avg": "second_moment",
+                 "sum": "sum_of_squares", "max_exp_avg_sq": "largest_second_moment",
+                 "mu_product": "momentum_product"}
 EVERYTHING = list(SHAPES)
 
 
@@ -206,7 +207,8 @@ def record(rule: str, groups: list[dict], inputs: dict, dtype: str,
     trajectory, state = run(rule, groups, inputs, dtype)
     steps = [step for step in recorded_steps if step <= len(inputs["gradients"]["scalar"])]
     return {"groups": groups, "dtype": dtype, "steps": steps,
-            "trajectory": {name: [shortest(path[step - 1]) for step in steps] for name, path in trajectory.items()},
+            "trajectory": {name: [shortest(path[step - 1]) for step in steps]
+                           for name, path in trajectory.items()},
             "state": state}
 
 
@@ -266,17 +268,18 @@ def record_training() -> dict:
             "weights": {name: value.tolist() for name, value in weights.items()}, "runs": runs}
 
 
-# What the schedules are recorded with: our name of the schedule, our options, PyTorch's schedule made from them.
+# What the schedules are recorded with: our name of the schedule and our options.
 # Epoch e has the rate that is in force before PyTorch's (e + 1)-th call; ours sets it at its (e + 1)-th.
 INITIAL_RATES = [0.5, 0.125]
 SCHEDULES = {
     "ExponentialLR": [{"gamma": 0.9}, {"gamma": 0.37}, {"gamma": 1.0}],
     "CosineAnnealingLR": [{"epochs": 20}, {"epochs": 7, "min_fraction": 0.2}, {"epochs": 1}],
     "LinearWarmup": [{"batches": 8}, {"batches": 2}],
-    "OneCycleLR": [{"batches": 40}, {"batches": 30, "rise": 0.5, "start_fraction": 0.1, "end_fraction": 0.001},
-                   {"batches": 9, "rise": 0.4}],
+    "OneCycleLR": [{"batches": 40}, {"batches": 9, "rise": 0.4},
+                   {"batches": 30, "rise": 0.5, "start_fraction": 0.1, "end_fraction": 0.001}],
     "warm-up, then cosine": [{"batches": 4, "epochs": 10}],
-    "exponential, then warm-up, then cosine": [{"gamma": 0.8, "batches": 5, "epochs": 6, "milestones": [3, 8]}],
+    "exponential, then warm-up, then cosine": [
+        {"gamma": 0.8, "batches": 5, "epochs": 6, "milestones": [3, 8]}],
 }
 METRICS = {
     "falling, then flat": [5.0, 4.0, 3.0] + [3.0] * 12,
@@ -325,7 +328,8 @@ def torch_schedule(name: str, optimizer, options: dict):
 
     rates = [group["lr"] for group in optimizer.param_groups]
     return {
-        "ExponentialLR": exponential, "CosineAnnealingLR": cosine, "LinearWarmup": warm_up, "OneCycleLR": one_cycle,
+        "ExponentialLR": exponential, "CosineAnnealingLR": cosine, "LinearWarmup": warm_up,
+        "OneCycleLR": one_cycle,
         "warm-up, then cosine": lambda: chain(warm_up, cosine, milestones=[options["batches"]]),
         "exponential, then warm-up, then cosine":
             lambda: chain(exponential, warm_up, cosine, milestones=options["milestones"]),
@@ -335,8 +339,8 @@ def torch_schedule(name: str, optimizer, options: dict):
 def record_schedule(name: str, options: dict) -> dict:
     """The rate of each group in each epoch (or batch), as long as the schedule has something to say.
 
-    A group is recorded in a run of its own: the smallest rate of PyTorch's CosineAnnealingLR is one number for all
-    groups, ours a fraction of each group's own.
+    A group is recorded in a run of its own: the smallest rate of PyTorch's CosineAnnealingLR is one number
+    for all groups, ours a fraction of each group's own.
     """
     import torch
 
