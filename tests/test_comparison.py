@@ -101,6 +101,15 @@ def test_heights_by_hand(surface, height):
     assert surface.value([point]) == pytest.approx(height)
 
 
+@pytest.mark.parametrize("surface", ALL_SURFACES, ids=lambda surface: surface.name)
+def test_the_slope_is_the_gradient_that_the_graph_finds(surface):
+    for x, y in np.random.default_rng(0).uniform(-3, 3, size=(5, 2)):
+        by_graph, by_formula = Variable(np.array([x, y])), Variable(np.array([x, y]))
+        surface.loss([by_graph]).backward()
+        replace(surface, noise=0.0).differentiate([by_formula], np.random.default_rng(0))
+        assert by_formula.grad.data.data == pytest.approx(by_graph.grad.data.data, rel=1e-9)
+
+
 def test_a_seed_fixes_the_start():
     for problem in (*ALL_SURFACES, REGRESSION):
         first, again, other = (np.concatenate([p.data.data.ravel() for p in problem.parameters(seed)]) for seed in (1, 1, 2))
@@ -139,10 +148,15 @@ def test_linear_data_come_in_batches(batch_size):
     assert data.value([Variable(weights)]) == pytest.approx(data.lowest, rel=1e-9)
     assert data.value([Variable(weights + 0.01)]) > data.lowest
     assert data.value(data.parameters()) == pytest.approx(float((data.y**2).mean()))
-    draw = np.random.default_rng(0)
-    seen = [data.sample(data.parameters(), draw).data.item() for _ in range(400)]
-    assert np.mean(seen) == pytest.approx(float((data.y**2).mean()), rel=0.25)
-    assert (np.std(seen) == pytest.approx(0, abs=1e-9)) == (batch_size is None)
+    whole = -2 / 512 * data.x.T @ data.y
+    parameters, draw, seen = data.parameters(), np.random.default_rng(0), []
+    for _ in range(2000):
+        data.differentiate(parameters, draw)
+        seen.append(parameters[0].grad.data.data.copy())
+    spread = np.std(seen, axis=0)
+    assert np.mean(seen, axis=0) == pytest.approx(whole, abs=5 * spread.max() / math.sqrt(2000) + 1e-12)
+    each = 2 * np.std(data.x * data.y, axis=0)[:, None]  # of the gradients of single examples
+    assert spread == pytest.approx(each / math.sqrt(batch_size) if batch_size else 0 * each, rel=0.12, abs=1e-12)
     assert (data.x == LinearData(4).x).all()
 
 
@@ -258,8 +272,8 @@ def test_the_budget_counts_steps_to_the_goal():
 
 
 def test_the_grid_is_four_rates_a_decade():
-    assert len(RATES) == 29 and (RATES[0], RATES[4], RATES[16], RATES[-1]) == (1e-4, 1e-3, 1.0, 1000.0)
-    assert np.diff(np.log10(RATES)) == pytest.approx([0.25] * 28, abs=0.01)
+    assert len(RATES) == 33 and (RATES[0], RATES[4], RATES[16], RATES[-1]) == (1e-4, 1e-3, 1.0, 10_000.0)
+    assert np.diff(np.log10(RATES)) == pytest.approx([0.25] * 32, abs=0.01)
 
 
 # ------------------------------------------------------------------------------------------ ranks and ties

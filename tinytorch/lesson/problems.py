@@ -12,7 +12,7 @@ from tinytorch.core.tensor import Tensor, maximum
 
 
 class Problem:
-    """Something to minimize: where to start, the loss to judge by, and the loss that one step gets to see.
+    """Something to minimize: where to start, the loss to judge by, and the gradients that a step gets to see.
 
     Attributes:
         name: for figures and tables.
@@ -32,9 +32,10 @@ class Problem:
         """The whole loss, without noise; of Tensors it is a Tensor, and no graph is built."""
         raise NotImplementedError(f"{type(self).__name__} has no loss: define loss")
 
-    def sample(self, parameters: list[Variable], draw: np.random.Generator) -> Variable:
-        """The loss whose gradient one step follows: by default the whole loss, else a random part of it."""
-        return self.loss(parameters)
+    def differentiate(self, parameters: list[Variable], draw: np.random.Generator) -> None:
+        """Give every parameter the gradient that one step follows: by default of the whole loss, else a noisy one."""
+        clear(parameters)
+        self.loss(parameters).backward()
 
     def value(self, parameters: list[Variable]) -> float:
         """The whole loss as a number."""
@@ -48,6 +49,7 @@ class Surface(Problem):
     Args:
         name: for figures and tables.
         height: function of x and y: of numbers, arrays or Variables.
+        slope: function of x and y: the two derivatives of the height.
         start: where walks begin, (x, y).
         minima: the lowest points.
         x_range: the x a picture shows, smallest and largest.
@@ -68,6 +70,7 @@ class Surface(Problem):
 
     name: str
     height: Callable
+    slope: Callable
     start: tuple[float, float]
     minima: tuple[tuple[float, float], ...]
     x_range: tuple[float, float]
@@ -94,17 +97,23 @@ class Surface(Problem):
         (point,) = parameters
         return self.height(point[0], point[1])
 
-    def sample(self, parameters: list[Variable], draw: np.random.Generator) -> Variable:
-        """The height on the surface tilted at random: a tilt ε·(x, y) adds ε to the gradient."""
-        height = self.loss(parameters)
-        if not self.noise:
-            return height
-        tilt = Tensor.from_numpy(self.noise * draw.normal(size=2))
-        return height + (tilt * parameters[0]).sum()
+    def differentiate(self, parameters: list[Variable], draw: np.random.Generator) -> None:
+        """The slope by its formula, several times faster than by a graph, and noise."""
+        (point,) = parameters
+        gradient = np.array(self.slope(*point.data.data))
+        if self.noise:
+            gradient += self.noise * draw.normal(size=2)
+        point.grad = Variable(gradient, requires_grad=False)
 
     def value(self, parameters: list[Variable]) -> float:
         """The height of the point as a number."""
         return float(self.height(*parameters[0].data.data))
+
+
+def clear(parameters: list[Variable]) -> None:
+    """Forget all gradients."""
+    for parameter in parameters:
+        parameter.grad = None
 
 
 def rosenbrock(x, y):
@@ -112,9 +121,31 @@ def rosenbrock(x, y):
     return (1 - x) ** 2 + 100 * (y - x**2) ** 2
 
 
+def rosenbrock_slope(x, y):
+    """Its derivatives."""
+    beside = y - x**2
+    return -2 * (1 - x) - 400 * x * beside, 200 * beside
+
+
 def beale(x, y):
     """A plateau between steep corners (E. M. L. Beale, 1958)."""
     return (1.5 - x + x * y) ** 2 + (2.25 - x + x * y**2) ** 2 + (2.625 - x + x * y**3) ** 2
+
+
+def beale_slope(x, y):
+    """Its derivatives."""
+    a, b, c = 1.5 - x + x * y, 2.25 - x + x * y**2, 2.625 - x + x * y**3
+    return 2 * (a * (y - 1) + b * (y**2 - 1) + c * (y**3 - 1)), 2 * x * (a + 2 * b * y + 3 * c * y**2)
+
+
+def ravine(x, y):
+    """A long valley with steep walls: curvature 0.2 along x, 4 along y."""
+    return 0.1 * x**2 + 2 * y**2
+
+
+def turned_ravine(x, y):
+    """The ravine turned by 45 degrees: ravine((x + y)/√2, (y - x)/√2), multiplied out."""
+    return 1.05 * (x**2 + y**2) - 1.9 * x * y
 
 
 def powers(first: float, last: float, count: int) -> tuple[float, ...]:
@@ -129,7 +160,8 @@ def squares(last: float, count: int) -> tuple[float, ...]:
 
 RAVINE = Surface(
     name="ravine",
-    height=lambda x, y: 0.1 * x**2 + 2 * y**2,
+    height=ravine,
+    slope=lambda x, y: (0.2 * x, 4 * y),
     start=(-8.0, -1.8),
     minima=((0.0, 0.0),),
     x_range=(-9.5, 3.0),
@@ -141,6 +173,7 @@ RAVINE = Surface(
 ROSENBROCK = Surface(
     name="Rosenbrock",
     height=rosenbrock,
+    slope=rosenbrock_slope,
     start=(-1.2, 1.0),
     minima=((1.0, 1.0),),
     x_range=(-1.9, 1.9),
@@ -151,6 +184,7 @@ ROSENBROCK = Surface(
 BEALE = Surface(
     name="Beale",
     height=beale,
+    slope=beale_slope,
     start=(1.0, 1.5),
     minima=((3.0, 0.5),),
     x_range=(-0.5, 4.5),
@@ -161,6 +195,7 @@ BEALE = Surface(
 SADDLE = Surface(
     name="saddle",
     height=lambda x, y: x**2 / 2 + y**4 / 4 - y**2 / 2,
+    slope=lambda x, y: (x, y**3 - y),
     start=(-1.5, 0.0),
     minima=((0.0, -1.0), (0.0, 1.0)),
     x_range=(-1.9, 1.1),
@@ -173,6 +208,7 @@ SADDLE = Surface(
 NOISY_BOWL = Surface(
     name="noisy bowl",
     height=lambda x, y: x**2 / 2 + 2 * y**2,
+    slope=lambda x, y: (x, 4 * y),
     start=(-4.0, 2.5),
     minima=((0.0, 0.0),),
     x_range=(-5.0, 2.5),
@@ -185,7 +221,8 @@ NOISY_BOWL = Surface(
 # The ravine once more, turned by 45 degrees: a walk that treats both directions alike does not notice.
 TURNED_RAVINE = Surface(
     name="turned ravine",
-    height=lambda x, y: RAVINE.height((x + y) / math.sqrt(2), (y - x) / math.sqrt(2)),
+    height=turned_ravine,
+    slope=lambda x, y: (2.1 * x - 1.9 * y, 2.1 * y - 1.9 * x),
     start=((-8.0 + 1.8) / math.sqrt(2), (-8.0 - 1.8) / math.sqrt(2)),
     minima=((0.0, 0.0),),
     x_range=(-8.5, 4.0),
@@ -312,12 +349,13 @@ class LinearData(Problem):
         """The mean squared error over all examples."""
         return mean_squared_error(self.x, self.y, parameters[0])
 
-    def sample(self, parameters: list[Variable], draw: np.random.Generator) -> Variable:
-        """The mean squared error over a batch drawn at random."""
+    def differentiate(self, parameters: list[Variable], draw: np.random.Generator) -> None:
+        """The gradient of the mean squared error over a batch drawn at random."""
         if self.batch_size is None:
-            return self.loss(parameters)
+            return super().differentiate(parameters, draw)
         chosen = draw.integers(self.examples, size=self.batch_size)
-        return mean_squared_error(self.x[chosen], self.y[chosen], parameters[0])
+        clear(parameters)
+        mean_squared_error(self.x[chosen], self.y[chosen], parameters[0]).backward()
 
 
 def mean_squared_error(x: np.ndarray, y: np.ndarray, weights):
