@@ -682,6 +682,14 @@ def test_without_a_fall_there_is_no_suggestion(slope):
     assert math.isnan(search.suggestion) and len(search.rates) == 10
 
 
+def test_a_search_shorter_than_a_decade_is_looked_at_as_a_whole():
+    """Averages 3, then (.27 + .1) / .19, then (.333 + .2) / .271: from .1 to .4, whose middle is .2."""
+    p = parameter(1.0, 0.0)
+    losses = iter([3.0, 1.0, 2.0])
+    search = find_learning_rate(SGD([p]), lambda: next(losses), smallest=0.1, largest=0.4, steps=3)
+    assert search.suggestion == pytest.approx(0.2, rel=1e-12)
+
+
 def trained(make) -> tuple[Optimizer, list[Variable]]:
     """An optimizer of two groups in the middle of its training; one parameter has no gradient."""
     variables = [parameter(np.linspace(1, 2, 4).reshape(shape)) for shape in ((4,), (2, 2), (1, 4))]
