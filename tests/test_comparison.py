@@ -408,6 +408,8 @@ def test_paths_are_drawn_from_start_to_end(comparison):
     drawn = {line.get_label(): line.get_xydata() for line in axes.lines if line.get_label() in paths}
     assert all((drawn[name] == paths[name]).all() for name in paths)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["descent", "Adam"]
+    ends = [line.get_xydata()[0].tolist() for line in axes.lines if line.get_marker() == "s"]
+    assert ends == [path[-1].tolist() for path in paths.values()]
     stars = [line.get_xydata().tolist() for line in axes.lines if line.get_marker() == "*"]
     assert stars == [[[3.0, 0.5]]]
     assert (axes.get_xlim(), axes.get_ylim()) == (BEALE.x_range, BEALE.y_range)

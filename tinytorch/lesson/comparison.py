@@ -132,7 +132,7 @@ def draw_curve(axes, losses: np.ndarray, name: str, goal: float, look: dict) -> 
 
 
 def draw_paths(axes, surface: Surface, paths: Mapping[str, np.ndarray]) -> None:
-    """Draw ways over the contour lines of a surface, its minima as stars.
+    """Draw ways over the contour lines of a surface: a ring at the start, a square at the end, the minima as stars.
 
     Args:
         axes: matplotlib Axes to draw on.
@@ -142,6 +142,7 @@ def draw_paths(axes, surface: Surface, paths: Mapping[str, np.ndarray]) -> None:
     draw_ground(axes, surface)
     for (name, path), look in zip(paths.items(), line_looks()):
         plotting.draw_path(axes, path, name, look["color"], look["linestyle"])
+        axes.plot(*path[-1], "s", color=look["color"], markersize=6, markeredgecolor="white", zorder=3)
 
 
 def draw_ground(axes, surface: Surface) -> None:

@@ -22,6 +22,7 @@ BLUE, ORANGE, GREEN, VERMILLION = "#0072B2", "#E69F00", "#009E73", "#D55E00"
 PURPLE, SKY, BLACK, GRAY = "#CC79A7", "#56B4E9", "#222222", "#8A8A8A"
 COLORS = (BLUE, VERMILLION, GREEN, ORANGE, PURPLE, SKY, BLACK, GRAY)
 LINE_STYLES = ("-", "--", "-.", ":")
+LONG_WAY = 130  # points; the dots of longer ways would run into one another
 
 STYLE = {
     "figure.facecolor": "white",
@@ -103,7 +104,7 @@ def draw_surface(axes, surface, x_range: tuple[float, float], y_range: tuple[flo
 
 
 def draw_path(axes, points, label: str, color: str, style: str = "-") -> None:
-    """Draw the way of an optimizer: a line through its points, a ring at the start, a dot at every step.
+    """Draw the way of an optimizer: a line through its points, a ring at the start, a dot at every step of a short way.
 
     Args:
         axes: matplotlib Axes to draw on.
@@ -113,5 +114,6 @@ def draw_path(axes, points, label: str, color: str, style: str = "-") -> None:
         style: one of `LINE_STYLES`, a second sign beside the color.
     """
     points = np.asarray(points)
-    axes.plot(points[:, 0], points[:, 1], style, color=color, label=label, linewidth=1.4, marker="o", markersize=2.6)
+    dots = {"marker": "o", "markersize": 2.6} if len(points) <= LONG_WAY else {}
+    axes.plot(points[:, 0], points[:, 1], style, color=color, label=label, linewidth=1.4, **dots)
     axes.plot(*points[0], "o", color=color, markersize=8, markerfacecolor="white", zorder=3)
