@@ -377,7 +377,7 @@ def test_a_sample_looks_for_no_stale_entries(tmp_path):
 # ---------------------------------------------------------------------- the real modules
 
 
-@pytest.mark.parametrize("module", ["01", "07", "08"])
+@pytest.mark.parametrize("module", ["01", "07", "08", "10"])
 def test_a_sample_of_the_mutants_of_each_module_is_noticed(module):
     """`make mutants` runs them all."""
     project = Project(ROOT)
@@ -386,7 +386,7 @@ def test_a_sample_of_the_mutants_of_each_module_is_noticed(module):
     assert len(result.outcomes) == 80
 
 
-@pytest.mark.parametrize("module", ["01", "07", "08"])
+@pytest.mark.parametrize("module", ["01", "07", "08", "10"])
 def test_every_explained_mutant_exists(module):
     """A changed line in a source must take its explanation along; noticing needs the whole run."""
     project = Project(ROOT)

@@ -800,7 +800,8 @@ class CosineAnnealingLR(Schedule):
 
     def __init__(self, optimizer: Optimizer, epochs: int, min_fraction: float = 0.0):
         super().__init__(optimizer)
-        self.epochs, self.min_fraction = check_count("epochs", epochs), check_fraction("min_fraction", min_fraction)
+        self.epochs = check_count("epochs", epochs)
+        self.min_fraction = check_fraction("min_fraction", min_fraction)
 
     def factor(self, epoch: int) -> float:
         """Half a cosine wave from 1 to min_fraction."""
@@ -814,8 +815,8 @@ class LinearWarmup(Schedule):
     call it is  initial / batches.
 
     Args:
-        optimizer: whose rates to set; its present ones are those to climb to. The constructor changes nothing,
-            so call `step()` before the first batch.
+        optimizer: whose rates to set; its present ones are those to climb to. The constructor changes
+            nothing, so call `step()` before the first batch.
         batches: the call that reaches the full rate, at least 1.
 
     Raises:
@@ -850,7 +851,7 @@ class LinearWarmup(Schedule):
 class OneCycleLR(Schedule):
     """Schedule: half a cosine wave up to the optimizer's rate, then half a wave down to nearly nothing.
 
-    The k-th call of `step()`, k ≥ 1, opens batch c = k − 1. The factor is `start_fraction` at c = 0 (the first
+    The k-th call of `step()`, k ≥ 1, opens batch c = k − 1. The factor is `start_fraction` at c = 0 (first
     call), 1 at  c = rise·batches − 1, `end_fraction` at  c = batches − 1, and held from there; cosine waves
     join them. (The numbers are those of PyTorch's OneCycleLR with its initial rate, peak and end. That one
     also cycles the momentum, which this one leaves alone, and raises an error after the end.)
@@ -897,8 +898,8 @@ class OneCycleLR(Schedule):
         self.start_fraction = check_fraction("start_fraction", start_fraction)
         self.end_fraction = check_fraction("end_fraction", end_fraction)
         if not 1 < self.rise * self.batches < self.batches:
-            raise ValueError(f"a cycle needs more than 1 and fewer than all of its batches to climb; got rise · batches "
-                             f"= {self.rise:g} · {self.batches} = {self.rise * self.batches:g}")
+            climbing = f"{self.rise:g} · {self.batches} = {self.rise * self.batches:g}"
+            raise ValueError(f"more than 1 batch and not all must climb: rise · batches is {climbing}")
 
     def factor(self, batch: int) -> float:
         """Half a wave from start_fraction to 1, half a wave from 1 to end_fraction."""
@@ -962,8 +963,8 @@ class ReduceLROnPlateau(Schedule):
         0.4
 
     The rules are those of PyTorch's ReduceLROnPlateau with its relative threshold. Here the threshold also
-    means an improvement where metrics are negative, a metric that is not finite is a bad epoch in either mode,
-    and a rate changed by hand in between is set back.
+    means an improvement where metrics are negative, a metric that is not finite is a bad epoch in either
+    mode, and a rate changed by hand in between is set back.
     """
 
     progress = ("step_count", "best", "bad_epochs", "cooldown_left", "reductions")
@@ -984,7 +985,8 @@ class ReduceLROnPlateau(Schedule):
             raise ValueError(f"gamma must lie between 0 and 1, got {gamma}")
         if mode not in ("min", "max"):
             raise ValueError(f"mode must be 'min' or 'max', got {mode!r}")
-        self.patience, self.cooldown = check_count("patience", patience, 0), check_count("cooldown", cooldown, 0)
+        self.patience = check_count("patience", patience, smallest=0)
+        self.cooldown = check_count("cooldown", cooldown, smallest=0)
         self.threshold, self.mode = check_fraction("threshold", threshold), mode
         self.min_fraction = check_fraction("min_fraction", min_fraction)
         self.best = math.inf if mode == "min" else -math.inf
@@ -1083,8 +1085,8 @@ class SequentialLR(Schedule):
             self.check_part(f"schedules[{i}]", schedule)
         self.milestones = [check_count(f"milestones[{i}]", value) for i, value in enumerate(milestones)]
         if len(self.milestones) != len(self.schedules) - 1:
-            raise ValueError(f"{len(self.schedules)} schedules need {max(len(self.schedules) - 1, 0)} milestones (and at "
-                             f"least one schedule is needed), got {len(self.milestones)}")
+            raise ValueError(f"one milestone fewer than schedules is needed, and at least one schedule; got "
+                             f"{len(self.schedules)} schedules and {len(self.milestones)} milestones")
         if any(later <= earlier for earlier, later in zip(self.milestones, self.milestones[1:])):
             raise ValueError(f"milestones must increase, got {self.milestones}")
 
@@ -1113,7 +1115,8 @@ class SequentialLR(Schedule):
         """A copy of a state dictionary, its schedules restored in copies of the present ones."""
         saved = state_dict["schedules"]
         if not isinstance(saved, (list, tuple)) or len(saved) != len(self.schedules):
-            raise ValueError(f"schedules must be a list of {len(self.schedules)} state dictionaries, got {saved!r}")
+            count = len(self.schedules)
+            raise ValueError(f"schedules must be a list of {count} state dictionaries, got {saved!r}")
         schedules = [copy.copy(schedule) for schedule in self.schedules]
         for schedule, part in zip(schedules, saved):
             schedule.load_state_dict(part)
@@ -1126,16 +1129,17 @@ def remember(optimizer: Optimizer) -> Callable[[], None]:
     Meanwhile the optimizer works on copies of its state and of the gradients; the parameters are overwritten
     with what they were, since others may share their arrays.
     """
-    parameters = [(parameter, parameter.data, parameter.data.data.copy()) for parameter in optimizer.parameters]
-    gradients = [parameter.grad for parameter in optimizer.parameters]
+    parameters = optimizer.parameters
+    tensors = [(parameter.data, parameter.data.data.copy()) for parameter in parameters]
+    gradients = [parameter.grad for parameter in parameters]
     rates = [group["learning_rate"] for group in optimizer.param_groups]
     state, step_count = optimizer.state, optimizer.step_count
     optimizer.state = {parameter: copy.deepcopy(values) for parameter, values in state.items()}
-    for parameter in optimizer.parameters:
+    for parameter in parameters:
         parameter.grad = copy.deepcopy(parameter.grad)
 
     def put_back() -> None:
-        for (parameter, tensor, values), gradient in zip(parameters, gradients):
+        for parameter, (tensor, values), gradient in zip(parameters, tensors, gradients):
             tensor.data[...] = values
             parameter.data, parameter.grad = tensor, gradient
         for group, rate in zip(optimizer.param_groups, rates):
@@ -1202,7 +1206,7 @@ def find_learning_rate(
 ) -> LearningRateSearch:
     """Raise the learning rate step by step and watch the loss: which rates are usable?
 
-    All groups get the same rates. The test ends early when the debiased moving average (β = 0.9) of the losses
+    All groups get the same rates. The test ends early when the debiased average (β = 0.9) of the losses
     exceeds four times its smallest value, or when a loss is not finite. Afterwards, also after an error, the
     parameters, their gradients, the optimizer's state and its rates are what they were. What else the closure
     changes, such as its place in the data, goes on.
@@ -1256,7 +1260,8 @@ def find_learning_rate(
     finally:
         put_back()
     if len(losses) < 2:
-        raise ValueError(f"loss {len(losses) + 1} was not finite, at rate {rates[len(losses)]:.3g}: is the loss finite "
-                         f"before training? Else begin with a smaller rate")
+        rate = rates[len(losses)]
+        raise ValueError(f"loss {len(losses) + 1} was not finite, at rate {rate:.3g}: is it finite before "
+                         f"training? Else begin with a smaller rate")
     rates = rates[:len(losses)]
     return LearningRateSearch(rates, losses, steepest_decade(rates, smoothed))
