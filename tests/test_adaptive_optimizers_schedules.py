@@ -15,6 +15,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from recorded import record_pytorch
+from reference import moving_averages
 from test_optimizers import (
     bits,
     edited,
@@ -688,6 +689,26 @@ def test_a_search_shorter_than_a_decade_is_looked_at_as_a_whole():
     losses = iter([3.0, 1.0, 2.0])
     search = find_learning_rate(SGD([p]), lambda: next(losses), smallest=0.1, largest=0.4, steps=3)
     assert search.suggestion == pytest.approx(0.2, rel=1e-12)
+
+
+def test_the_suggestion_is_the_middle_of_the_decade_with_the_largest_fall():
+    """Ten rates a decade over three decades; the loss falls slowly, fast, slowly, and rises a little."""
+    p = parameter(1.0, 0.0)
+    losses = [9 - 0.02 * i - 4 / (1 + math.exp(15 - i)) + max(i - 26, 0) / 4 for i in range(31)]
+    averages = moving_averages(losses, 0.9, debias=True)
+    falls = [averages[i] - averages[i + 10] for i in range(21)]
+    steepest = falls.index(max(falls))
+    assert 10 < steepest < 20, "at an end of the range the test would say little"
+    rest = iter(losses)
+    search = find_learning_rate(SGD([p]), lambda: next(rest), smallest=1e-3, largest=1.0, steps=31)
+    assert search.suggestion == pytest.approx(10 ** (-3 + (steepest + 5) / 10), rel=1e-9)
+
+
+def test_two_losses_are_enough_for_a_search():
+    p = parameter(1.0, 0.0)
+    losses = iter([3.0, 2.0, math.inf])
+    search = find_learning_rate(SGD([p]), lambda: next(losses), smallest=0.1, largest=0.4, steps=3)
+    assert search.losses.tolist() == [3.0, 2.0] and search.suggestion == pytest.approx(0.1 * math.sqrt(2))
 
 
 def trained(make) -> tuple[Optimizer, list[Variable]]:
