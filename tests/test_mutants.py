@@ -14,7 +14,7 @@ from nbformat.v4 import new_code_cell
 from tinytorch.course import mutants
 from tinytorch.course.mutants import mutations
 from tinytorch.course.mutants.mutations import mutants_of
-from tinytorch.course.notebooks import is_solution, read_source
+from tinytorch.course.notebooks import is_solution, is_written, read_source
 from tinytorch.course.project import CourseError, Module, Project
 
 
@@ -393,7 +393,7 @@ def test_every_explained_mutant_exists(module):
     made = [
         mutant
         for cell in read_source(project.module(module)).cells
-        if is_solution(cell)
+        if is_solution(cell) and not is_written(cell)
         for mutant in mutants_of(cell)
     ]
     entries = mutants.read_equivalents(project, project.module(module))
