@@ -1,4 +1,5 @@
-"""Fair comparisons: problems with known numbers, tuning that finds what a search of everything finds, honest ties, pictures."""
+"""Fair comparisons: problems with known numbers, tuning as good as a search of everything, ties told as ties."""
+
 from __future__ import annotations
 
 import math
@@ -13,10 +14,27 @@ import pytest
 from tinytorch.core.autograd import Variable
 from tinytorch.core.optimizers import SGD, Adam, Optimizer
 from tinytorch.lesson.problems import (
-    BEALE, NOISY_BOWL, RAVINE, REGRESSION, ROSENBROCK, SADDLE, SURFACES, TURNED_RAVINE, LinearData, X,
+    BEALE,
+    NOISY_BOWL,
+    RAVINE,
+    REGRESSION,
+    ROSENBROCK,
+    SADDLE,
+    SURFACES,
+    TURNED_RAVINE,
+    LinearData,
+    X,
 )
 from tinytorch.lesson.tuning import (
-    RATES, Tuned, follow, minimize, outcome, ranking, ranking_table, steps_to_tolerance, tune,
+    RATES,
+    Tuned,
+    follow,
+    minimize,
+    outcome,
+    ranking,
+    ranking_table,
+    steps_to_tolerance,
+    tune,
 )
 
 ALL_SURFACES = (*SURFACES, TURNED_RAVINE)
@@ -37,9 +55,9 @@ class Recorder(Optimizer):
         self.gradients.append(self.parameters[0].grad.data.data.copy())
 
 
-# ------------------------------------------------------------------------------------------ the problems
+# ---------------------------------------------------------------------------------------- the problems
 def test_the_regression_is_the_one_of_the_lesson():
-    assert X.tolist() == [[.7, .3, .7], [.4, 1, .4], [.2, 1.1, .1], [.4, .7, .2], [.1, .5, .3]]
+    assert X.tolist() == [[0.7, 0.3, 0.7], [0.4, 1, 0.4], [0.2, 1.1, 0.1], [0.4, 0.7, 0.2], [0.1, 0.5, 0.3]]
     assert REGRESSION.y.shape == (5, 1)
     assert REGRESSION.y[:, 0] == pytest.approx([4.6334, 4.3512, 4.1774, 4.2002, 4.1758], abs=1e-12)
     for (x3, x2, x1), target in zip(X, REGRESSION.y[:, 0]):
@@ -89,9 +107,18 @@ def test_a_surface_is_lowest_at_its_minima(surface):
     assert surface.height(*surface.start) > surface.goal
 
 
-@pytest.mark.parametrize("surface, height", [
-    (RAVINE, 0.1 * 4 + 2 * 9), (ROSENBROCK, 9 + 100 * 1), (BEALE, (1.5 + 2 + 6) ** 2 + (2.25 + 2 - 18) ** 2 + (2.625 + 2 + 54) ** 2),
-    (SADDLE, 2 + 81 / 4 - 9 / 2), (NOISY_BOWL, 2 + 2 * 9), (TURNED_RAVINE, 0.1 * 25 / 2 + 2 * 1 / 2)], ids=lambda s: getattr(s, "name", ""))
+@pytest.mark.parametrize(
+    "surface, height",
+    [
+        (RAVINE, 0.1 * 4 + 2 * 9),
+        (ROSENBROCK, 9 + 100 * 1),
+        (BEALE, (1.5 + 2 + 6) ** 2 + (2.25 + 2 - 18) ** 2 + (2.625 + 2 + 54) ** 2),
+        (SADDLE, 2 + 81 / 4 - 9 / 2),
+        (NOISY_BOWL, 2 + 2 * 9),
+        (TURNED_RAVINE, 0.1 * 25 / 2 + 2 * 1 / 2),
+    ],
+    ids=lambda s: getattr(s, "name", ""),
+)
 def test_heights_by_hand(surface, height):
     """At (-2, -3), but for Rosenbrock (-2, 3): there y - x² is -1."""
     x, y = (-2.0, 3.0) if surface is ROSENBROCK else (-2.0, -3.0)
@@ -112,7 +139,9 @@ def test_the_slope_is_the_gradient_that_the_graph_finds(surface):
 
 def test_a_seed_fixes_the_start():
     for problem in (*ALL_SURFACES, REGRESSION):
-        first, again, other = (np.concatenate([p.data.data.ravel() for p in problem.parameters(seed)]) for seed in (1, 1, 2))
+        first, again, other = (
+            np.concatenate([p.data.data.ravel() for p in problem.parameters(seed)]) for seed in (1, 1, 2)
+        )
         assert first.tolist() == again.tolist() != other.tolist()
         assert first.dtype == np.float64
     offsets = np.array([RAVINE.parameters(seed)[0].data.data for seed in range(300)]) - RAVINE.start
@@ -136,7 +165,9 @@ def test_the_noise_of_a_run_does_not_depend_on_the_optimizer():
     paths = []
     for make in (SGD, heavy_ball, Adam):
         made = []
-        follow(NOISY_BOWL, lambda p, rate: made.append(make(p, 0.0)) or Recorder(p, rate), 1.0, steps=5, seed=3)
+        follow(
+            NOISY_BOWL, lambda p, rate: made.append(make(p, 0.0)) or Recorder(p, rate), 1.0, steps=5, seed=3
+        )
         paths.append(minimize(NOISY_BOWL, make, 0.0, steps=5, seed=3))
     assert all((path == paths[0]).all() for path in paths)
 
@@ -156,11 +187,13 @@ def test_linear_data_come_in_batches(batch_size):
     spread = np.std(seen, axis=0)
     assert np.mean(seen, axis=0) == pytest.approx(whole, abs=5 * spread.max() / math.sqrt(2000) + 1e-12)
     each = 2 * np.std(data.x * data.y, axis=0)[:, None]  # of the gradients of single examples
-    assert spread == pytest.approx(each / math.sqrt(batch_size) if batch_size else 0 * each, rel=0.12, abs=1e-12)
+    assert spread == pytest.approx(
+        each / math.sqrt(batch_size) if batch_size else 0 * each, rel=0.12, abs=1e-12
+    )
     assert (data.x == LinearData(4).x).all()
 
 
-# ------------------------------------------------------------------------------------------ runs
+# ---------------------------------------------------------------------------------------- runs
 def test_follow_tells_the_loss_after_each_step():
     """Gradient descent on the ravine multiplies x by 1 - 0.2 η and y by 1 - 4 η."""
     x, y = RAVINE.parameters(2)[0].data.data
@@ -210,23 +243,39 @@ def test_turning_the_ravine_turns_gradient_descent_with_it():
     assert abs(turned - straight).max() > 0.5
 
 
-@pytest.mark.parametrize("losses, hold, expected", [
-    ([3, 2, 1], 1, 1), ([2, 3], 1, 0), ([3, 4], 1, None), ([3, 2, 3, 2, 2], 2, 3), ([3, 2], 2, None),
-    ([math.nan, 2, math.inf], 1, 1), ([], 1, None)])
+@pytest.mark.parametrize(
+    "losses, hold, expected",
+    [
+        ([3, 2, 1], 1, 1),
+        ([2, 3], 1, 0),
+        ([3, 4], 1, None),
+        ([3, 2, 3, 2, 2], 2, 3),
+        ([3, 2], 2, None),
+        ([math.nan, 2, math.inf], 1, 1),
+        ([], 1, None),
+    ],
+)
 def test_steps_to_a_loss_of_two(losses, hold, expected):
     assert steps_to_tolerance(losses, 2.0, hold) == expected
 
 
-@pytest.mark.parametrize("call, error", [
-    (lambda: follow(RAVINE, SGD, 0.1, steps=-1), ValueError), (lambda: follow(RAVINE, SGD, 0.1, steps=1.5), TypeError),
-    (lambda: minimize(RAVINE, SGD, 0.1, steps=-1), ValueError), (lambda: steps_to_tolerance([1.0], 1.0, hold=0), ValueError),
-    (lambda: tune(RAVINE, SGD, rates=()), ValueError), (lambda: tune(RAVINE, SGD, seeds=()), ValueError)])
+@pytest.mark.parametrize(
+    "call, error",
+    [
+        (lambda: follow(RAVINE, SGD, 0.1, steps=-1), ValueError),
+        (lambda: follow(RAVINE, SGD, 0.1, steps=1.5), TypeError),
+        (lambda: minimize(RAVINE, SGD, 0.1, steps=-1), ValueError),
+        (lambda: steps_to_tolerance([1.0], 1.0, hold=0), ValueError),
+        (lambda: tune(RAVINE, SGD, rates=()), ValueError),
+        (lambda: tune(RAVINE, SGD, seeds=()), ValueError),
+    ],
+)
 def test_what_makes_no_sense_is_refused(call, error):
     with pytest.raises(error):
         call()
 
 
-# ------------------------------------------------------------------------------------------ tuning
+# ---------------------------------------------------------------------------------------- tuning
 def search_everything(problem, make, rates, seeds, steps):
     """Every rate with every seed to the end of the budget, and the best picked afterwards."""
     table = {}
@@ -234,16 +283,27 @@ def search_everything(problem, make, rates, seeds, steps):
         runs = [follow(problem, make, rate, steps + problem.hold - 1, seed) for seed in seeds]
         table[rate] = [steps_to_tolerance(run, problem.goal, problem.hold) for run in runs]
     most = max(len(counts) - counts.count(None) for counts in table.values())
-    finalists = {rate: sum(count for count in counts if count is not None) for rate, counts in table.items()
-                 if len(counts) - counts.count(None) == most}
+    finalists = {
+        rate: sum(count for count in counts if count is not None)
+        for rate, counts in table.items()
+        if len(counts) - counts.count(None) == most
+    }
     fewest = min(finalists.values())
     best = min(rate for rate, total in finalists.items() if total == fewest)
     return best, tuple(table[best])
 
 
-@pytest.mark.parametrize("problem, make", [
-    (RAVINE, SGD), (RAVINE, Adam), (replace(NOISY_BOWL, hold=20), heavy_ball), (REGRESSION, Adam),
-    (replace(NOISY_BOWL, hold=3, tolerance=0.04), SGD)], ids=["descent", "Adam", "noise", "regression", "not all seeds"])
+@pytest.mark.parametrize(
+    "problem, make",
+    [
+        (RAVINE, SGD),
+        (RAVINE, Adam),
+        (replace(NOISY_BOWL, hold=20), heavy_ball),
+        (REGRESSION, Adam),
+        (replace(NOISY_BOWL, hold=3, tolerance=0.04), SGD),
+    ],
+    ids=["descent", "Adam", "noise", "regression", "not all seeds"],
+)
 def test_tuning_finds_what_a_search_of_everything_finds(problem, make):
     rates, seeds, steps = (0.003, 0.01, 0.03, 0.1, 0.3, 1.0), (0, 1, 2), 120
     tuned = tune(problem, make, rates, seeds, steps)
@@ -276,12 +336,24 @@ def test_the_grid_is_four_rates_a_decade():
     assert np.diff(np.log10(RATES)) == pytest.approx([0.25] * 32, abs=0.01)
 
 
-# ------------------------------------------------------------------------------------------ ranks and ties
+# ---------------------------------------------------------------------------------------- ranks and ties
 def test_overlapping_ranges_share_a_place():
-    results = {"never": Tuned(1.0, (None, 5, 5)), "slow": Tuned(1.0, (30, 31, 32)), "best": Tuned(1.0, (10, 12, 20)),
-               "touches": Tuned(1.0, (20, 25, 29)), "next": Tuned(1.0, (21, 21, 21)), "lost": Tuned(1.0, (None, None, None))}
+    results = {
+        "never": Tuned(1.0, (None, 5, 5)),
+        "slow": Tuned(1.0, (30, 31, 32)),
+        "best": Tuned(1.0, (10, 12, 20)),
+        "touches": Tuned(1.0, (20, 25, 29)),
+        "next": Tuned(1.0, (21, 21, 21)),
+        "lost": Tuned(1.0, (None, None, None)),
+    }
     assert [(place, name) for place, name, _ in ranking(results)] == [
-        (1, "best"), (1, "touches"), (3, "next"), (4, "slow"), (5, "never"), (5, "lost")]
+        (1, "best"),
+        (1, "touches"),
+        (3, "next"),
+        (4, "slow"),
+        (5, "never"),
+        (5, "lost"),
+    ]
 
 
 def test_a_tie_is_with_the_best_of_its_place_not_with_a_neighbor():
@@ -290,24 +362,41 @@ def test_a_tie_is_with_the_best_of_its_place_not_with_a_neighbor():
     assert [(place, name) for place, name, _ in ranking(results)] == [(1, "a"), (1, "b"), (3, "c")]
 
 
-@pytest.mark.parametrize("tuned, text", [
-    (Tuned(0.1, (5, 7, 6)), "5–7 @ 0.1"), (Tuned(0.1, (5, 5)), "5 @ 0.1"), (Tuned(100.0, (5, 5), at_edge=True), "5 @ 100*"),
-    (Tuned(0.1, (None, None)), "never"), (Tuned(0.032, (None, 4)), "never (1 of 2 seeds @ 0.032)")])
+@pytest.mark.parametrize(
+    "tuned, text",
+    [
+        (Tuned(0.1, (5, 7, 6)), "5–7 @ 0.1"),
+        (Tuned(0.1, (5, 5)), "5 @ 0.1"),
+        (Tuned(100.0, (5, 5), at_edge=True), "5 @ 100*"),
+        (Tuned(0.1, (None, None)), "never"),
+        (Tuned(0.032, (None, 4)), "never (1 of 2 seeds @ 0.032)"),
+    ],
+)
 def test_an_outcome_in_words(tuned, text):
     assert outcome(tuned) == text
 
 
 def test_the_table_states_ties_budget_and_edges():
-    table = ranking_table({"bowl": {"a": Tuned(0.1, (5, 7, 6)), "b": Tuned(0.2, (7, 9, 8)), "c": Tuned(0.3, (None,) * 3)},
-                           "hill": {"a": Tuned(1.0, (9, 9, 9), at_edge=True)}}, steps=2000)
+    table = ranking_table(
+        {
+            "bowl": {"a": Tuned(0.1, (5, 7, 6)), "b": Tuned(0.2, (7, 9, 8)), "c": Tuned(0.3, (None,) * 3)},
+            "hill": {"a": Tuned(1.0, (9, 9, 9), at_edge=True)},
+        },
+        steps=2000,
+    )
     lines = table.splitlines()
-    assert lines[:5] == ["|  | bowl | hill |", "| --- | --- | --- |", "| a | **1=** 5–7 @ 0.1 | **1** 9 @ 1* |",
-                         "| b | **1=** 7–9 @ 0.2 |  |", "| c | never |  |"]
+    assert lines[:5] == [
+        "|  | bowl | hill |",
+        "| --- | --- | --- |",
+        "| a | **1=** 5–7 @ 0.1 | **1** 9 @ 1* |",
+        "| b | **1=** 7–9 @ 0.2 |  |",
+        "| c | never |  |",
+    ]
     for word in ("over the seeds", "overlaps", "ties", "2,000 steps", "edge of the grid"):
         assert word in lines[-1]
 
 
-# ------------------------------------------------------------------------------------------ without matplotlib
+# ---------------------------------------------------------------------------------------- without matplotlib
 def run_without(missing: str, code: str) -> subprocess.CompletedProcess:
     """A fresh interpreter in which a package cannot be imported."""
     prefix = f"import sys; sys.modules[{missing!r}] = None\n"
@@ -315,8 +404,11 @@ def run_without(missing: str, code: str) -> subprocess.CompletedProcess:
 
 
 def test_the_numbers_need_no_matplotlib():
-    done = run_without("matplotlib", "from tinytorch.lesson import problems, tuning; import tinytorch.core.optimizers as o\n"
-                       "print(tuning.tune(problems.RAVINE, o.SGD, rates=(0.04, 0.4, 4.0), seeds=(0,)).rate)")
+    done = run_without(
+        "matplotlib",
+        "from tinytorch.lesson import problems, tuning; import tinytorch.core.optimizers as o\n"
+        "print(tuning.tune(problems.RAVINE, o.SGD, rates=(0.04, 0.4, 4.0), seeds=(0,)).rate)",
+    )
     assert (done.stdout.strip(), done.returncode) == ("0.4", 0), done.stderr
 
 
@@ -329,12 +421,15 @@ def test_pictures_without_matplotlib_end_in_one_line_that_says_what_to_do():
 
 
 def test_pictures_need_no_notebook():
-    done = run_without("IPython", "from tinytorch.lesson.comparison import compare_optimizers\n"
-                       "from tinytorch.core.optimizers import SGD\nprint(len(compare_optimizers([SGD], steps=3).axes))")
+    done = run_without(
+        "IPython",
+        "from tinytorch.lesson.comparison import compare_optimizers\n"
+        "from tinytorch.core.optimizers import SGD\nprint(len(compare_optimizers([SGD], steps=3).axes))",
+    )
     assert (done.stdout.strip(), done.returncode) == ("4", 0), done.stderr
 
 
-# ------------------------------------------------------------------------------------------ pictures
+# ---------------------------------------------------------------------------------------- pictures
 @pytest.fixture
 def comparison(tmp_path, monkeypatch):
     """The drawing half, in an empty folder that has to stay empty."""
@@ -346,7 +441,11 @@ def comparison(tmp_path, monkeypatch):
 
 def curves(axes):
     """The labeled lines of a panel: name -> (x, y)."""
-    return {line.get_label().partition(":")[0]: line.get_data() for line in axes.lines if ":" in str(line.get_label())}
+    return {
+        line.get_label().partition(":")[0]: line.get_data()
+        for line in axes.lines
+        if ":" in str(line.get_label())
+    }
 
 
 def test_compare_optimizers_draws_four_panels_from_one_start(comparison):
@@ -354,7 +453,9 @@ def test_compare_optimizers_draws_four_panels_from_one_start(comparison):
         warnings.simplefilter("error")
         figure = comparison.compare_optimizers([SGD, Adam], steps=60)
         figure.canvas.draw()
-    assert [axes.get_title("left") for axes in figure.axes] == [f"learning rate {rate}" for rate in ("0.001", "0.01", "0.1", "1")]
+    assert [axes.get_title("left") for axes in figure.axes] == [
+        f"learning rate {rate}" for rate in ("0.001", "0.01", "0.1", "1")
+    ]
     start = REGRESSION.value(REGRESSION.parameters(seed=0))
     for axes, rate in zip(figure.axes, (0.001, 0.01, 0.1, 1.0)):
         assert axes.get_ylim() == (0, 30)
@@ -369,9 +470,13 @@ def test_compare_optimizers_draws_four_panels_from_one_start(comparison):
 
 
 def test_a_curve_says_how_it_ended(comparison):
-    makers = {"still": lambda p, rate: SGD(p, 0.0), "wild": lambda p, rate: heavy_ball(p, 50.0), "quick": lambda p, rate: SGD(p, 0.1)}
+    makers = {
+        "still": lambda p, rate: SGD(p, 0.0),
+        "wild": lambda p, rate: heavy_ball(p, 50.0),
+        "quick": lambda p, rate: SGD(p, 0.1),
+    }
     figure = comparison.compare_optimizers(makers, rates=(0.5,), steps=3000, seed=0)
-    axes, = figure.axes
+    (axes,) = figure.axes
     labels = [text.get_text() for text in axes.get_legend().get_texts()]
     start = REGRESSION.value(REGRESSION.parameters(0))
     taken = steps_to_tolerance(follow(REGRESSION, SGD, 0.1, 100), 0.1)
@@ -387,9 +492,18 @@ def test_many_curves_look_different(comparison):
     assert len({style for _, style in looks[:4]}) == 4
 
 
-@pytest.mark.parametrize("optimizers, error, word", [
-    ([], ValueError, "empty"), ({}, ValueError, "empty"), (SGD, TypeError, "list"), ("SGD", TypeError, "list"),
-    ([lambda p, rate: SGD(p, rate)], TypeError, "name it"), ([SGD, SGD], ValueError, "same name"), ({"a": 3}, TypeError, "'a'")])
+@pytest.mark.parametrize(
+    "optimizers, error, word",
+    [
+        ([], ValueError, "empty"),
+        ({}, ValueError, "empty"),
+        (SGD, TypeError, "list"),
+        ("SGD", TypeError, "list"),
+        ([lambda p, rate: SGD(p, rate)], TypeError, "name it"),
+        ([SGD, SGD], ValueError, "same name"),
+        ({"a": 3}, TypeError, "'a'"),
+    ],
+)
 def test_optimizers_that_cannot_be_compared_are_refused(comparison, optimizers, error, word):
     with pytest.raises(error, match=word):
         comparison.compare_optimizers(optimizers, steps=2)
@@ -404,7 +518,7 @@ def test_without_rates_there_is_nothing_to_compare(comparison):
 def test_paths_are_drawn_from_start_to_end(comparison):
     paths = {"descent": minimize(BEALE, SGD, 0.01, steps=7), "Adam": minimize(BEALE, Adam, 0.1, steps=7)}
     figure = comparison.plot_paths(BEALE, paths)
-    axes, = figure.axes
+    (axes,) = figure.axes
     drawn = {line.get_label(): line.get_xydata() for line in axes.lines if line.get_label() in paths}
     assert all((drawn[name] == paths[name]).all() for name in paths)
     assert [text.get_text() for text in axes.get_legend().get_texts()] == ["descent", "Adam"]
@@ -425,7 +539,11 @@ def test_an_animation_moves_everybody_and_is_saved_where_asked(comparison, tmp_p
     with Image.open(target) as picture:
         assert (picture.format, picture.n_frames) == ("GIF", 5)
     target.unlink()
-    axes, = animation._fig.axes
-    heads = {line.get_label(): line.get_xydata()[-1].tolist() for line in axes.lines if line.get_label() in paths}
-    assert heads == {name: path[-1].tolist() for name, path in paths.items()}, "the short one waits at its end"
+    (axes,) = animation._fig.axes
+    heads = {
+        line.get_label(): line.get_xydata()[-1].tolist() for line in axes.lines if line.get_label() in paths
+    }
+    assert heads == {name: path[-1].tolist() for name, path in paths.items()}, (
+        "the short one waits at its end"
+    )
     assert "saddle, step 20" in axes.get_title("left")

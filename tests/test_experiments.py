@@ -1,4 +1,5 @@
-"""`make experiments` and `make bench` run the scripts of their folder; the sweeps of module 10 are what they were."""
+"""`make experiments` and `make bench` run their scripts; the sweeps of module 10 find what they found."""
+
 from __future__ import annotations
 
 import importlib.util
@@ -31,10 +32,14 @@ def scripts(course, monkeypatch):
     return write
 
 
-@pytest.mark.parametrize("command, folder, prefix", [("experiments", "experiments", ""), ("bench", "benchmarks", "bench_")])
+@pytest.mark.parametrize(
+    "command, folder, prefix", [("experiments", "experiments", ""), ("bench", "benchmarks", "bench_")]
+)
 def test_every_script_runs_in_order_with_this_python_at_the_root(scripts, capfd, command, folder, prefix):
     say = "import os, sys; print(__file__.rpartition(os.sep)[2], sys.executable, os.getcwd())"
-    where = scripts(folder, **{f"{prefix}b": say, f"{prefix}a": say, "other": "print('not a script of this kind')"})
+    where = scripts(
+        folder, **{f"{prefix}b": say, f"{prefix}a": say, "other": "print('not a script of this kind')"}
+    )
     if not prefix:
         (where / "other.py").unlink()
     (where / "results.md").write_text("not a script", encoding="utf-8")
@@ -44,7 +49,9 @@ def test_every_script_runs_in_order_with_this_python_at_the_root(scripts, capfd,
     assert {rest for _, rest in lines} == {f"{sys.executable} {where.parent}"}
 
 
-@pytest.mark.parametrize("command, folder, prefix", [("experiments", "experiments", ""), ("bench", "benchmarks", "bench_")])
+@pytest.mark.parametrize(
+    "command, folder, prefix", [("experiments", "experiments", ""), ("bench", "benchmarks", "bench_")]
+)
 def test_a_script_that_fails_ends_it_with_one_line(scripts, capfd, command, folder, prefix):
     scripts(folder, **{f"{prefix}a": "import sys; sys.exit(3)", f"{prefix}b": "print('still run')"})
     assert cli.main([command]) == 1
@@ -55,10 +62,12 @@ def test_a_script_that_fails_ends_it_with_one_line(scripts, capfd, command, fold
 
 def test_without_scripts_it_says_what_is_missing(scripts, capfd):
     assert cli.main(["experiments"]) == 1
-    assert capfd.readouterr().err == "tinytorch: experiments: no *.py here; restore them from the repository\n"
+    assert (
+        capfd.readouterr().err == "tinytorch: experiments: no *.py here; restore them from the repository\n"
+    )
 
 
-# ------------------------------------------------------------------------------------------ the sweeps of module 10
+# ---------------------------------------------------------------------------------- the sweeps of module 10
 @pytest.fixture(scope="module")
 def sweeps():
     """The script as a module; what it sets in the environment for its own process is undone."""
@@ -79,7 +88,9 @@ def committed_tables() -> list[dict[str, dict[str, str]]]:
     for section in SCRIPT.with_suffix(".md").read_text(encoding="utf-8").split("\n## ")[1:]:
         lines = [line for line in section.splitlines() if line.startswith("|")]
         head, _, *rows = [[cell.strip() for cell in line.strip("|").split("|")] for line in lines]
-        tables.append({problem: {row[0]: row[i] for row in rows} for i, problem in enumerate(head) if problem})
+        tables.append(
+            {problem: {row[0]: row[i] for row in rows} for i, problem in enumerate(head) if problem}
+        )
     return tables
 
 
@@ -93,12 +104,27 @@ def test_the_committed_tables_hold_every_sweep(sweeps):
 
 
 def test_no_best_rate_of_the_committed_tables_is_at_the_edge_of_the_grid():
-    assert not [cell for table in committed_tables() for cells in table.values() for cell in cells.values() if cell.endswith("*")]
+    assert not [
+        cell
+        for table in committed_tables()
+        for cells in table.values()
+        for cell in cells.values()
+        if cell.endswith("*")
+    ]
 
 
-@pytest.mark.parametrize("sweep, problem, optimizer", [
-    (0, "ravine", "gradient descent"), (0, "ravine", "Adam"), (0, "saddle", "Nesterov"), (0, "turned ravine", "heavy ball"),
-    (1, "loss 0.1", "gradient descent"), (2, "all 512", "debiased average"), (3, "batches of 16", "held back below 3")])
+@pytest.mark.parametrize(
+    "sweep, problem, optimizer",
+    [
+        (0, "ravine", "gradient descent"),
+        (0, "ravine", "Adam"),
+        (0, "saddle", "Nesterov"),
+        (0, "turned ravine", "heavy ball"),
+        (1, "loss 0.1", "gradient descent"),
+        (2, "all 512", "debiased average"),
+        (3, "batches of 16", "held back below 3"),
+    ],
+)
 def test_the_committed_numbers_are_found_again(sweeps, sweep, problem, optimizer):
     _, _, cell = committed_tables()[sweep][problem][optimizer].partition(" ")
     assert outcome(sweeps.tune_one(sweep, problem, optimizer)) == cell

@@ -1,8 +1,9 @@
-"""Fair comparisons, the pictures: loss curves at four learning rates, paths over a surface, and paths that move.
+"""Fair comparisons, the pictures: loss curves at four learning rates, paths over a surface, paths that move.
 
-Every function returns its figure and leaves the rest to the caller: show it, save it, or throw it away. Nothing
-is written to disk. Needs matplotlib (the extra `plot`).
+Every function returns its figure and leaves the rest to the caller: show it, save it, or throw it away.
+Nothing is written to disk. Needs matplotlib (the extra `plot`).
 """
+
 from __future__ import annotations
 
 import math
@@ -34,12 +35,16 @@ def makers_by_name(optimizers: Iterable[Maker] | Mapping[str, Maker]) -> dict[st
         classes = list(optimizers)
         unnamed = [one for one in classes if not isinstance(one, type)]
         if unnamed:
-            raise TypeError(f"a list holds optimizer classes, got {unnamed[0]!r}; name it: {{'name': function}}")
+            raise TypeError(
+                f"a list holds optimizer classes, got {unnamed[0]!r}; name it: {{'name': function}}"
+            )
         makers = {one.__name__: one for one in classes}
         if len(makers) < len(classes):
             raise ValueError("two optimizers have the same name; give a dictionary: {'name': class}")
     else:
-        raise TypeError(f"optimizers must be a list of classes or a dictionary, got {type(optimizers).__name__}")
+        raise TypeError(
+            f"optimizers must be a list of classes or a dictionary, got {type(optimizers).__name__}"
+        )
     if not makers:
         raise ValueError("no optimizers to compare: the list is empty")
     uncallable = [name for name, make in makers.items() if not callable(make)]
@@ -71,7 +76,7 @@ def compare_optimizers(
         optimizers: a list of optimizer classes, or name -> `make(parameters, learning_rate)`.
         rates: the learning rates; four make a grid of 2 × 2.
         problem: what to minimize; by default the regression on five examples.
-        goal: a curve ends where its loss is at most this; a dot marks the place and the legend gives the steps.
+        goal: a curve ends where its loss is at most this; a dot marks it and the legend gives the steps.
         steps: where it ends otherwise.
         seed: chooses the start, the same for every curve, and the noise.
         highest_loss: upper end of the loss axis.
@@ -95,7 +100,7 @@ def compare_optimizers(
     with rc_context(plotting.STYLE):
         figure = Figure(figsize=(5.2 * columns, 3.0 * rows + 0.2))
         grid = figure.subplots(rows, columns, sharex=True, sharey=True, squeeze=False)
-        for axes in grid.flat[len(rates):]:
+        for axes in grid.flat[len(rates) :]:
             axes.remove()
         for axes, rate in zip(grid.flat, rates):
             axes.set(title=f"learning rate {rate:g}", ylim=(0, highest_loss), xlim=(0, steps))
@@ -132,7 +137,7 @@ def draw_curve(axes, losses: np.ndarray, name: str, goal: float, look: dict) -> 
 
 
 def draw_paths(axes, surface: Surface, paths: Mapping[str, np.ndarray]) -> None:
-    """Draw ways over the contour lines of a surface: a ring at the start, a square at the end, the minima as stars.
+    """Draw ways over the contour lines of a surface: a ring at the start, a square at the end, stars for minima.
 
     Args:
         axes: matplotlib Axes to draw on.
@@ -180,17 +185,20 @@ def plot_paths(surface: Surface, paths: Mapping[str, np.ndarray]) -> Figure:
     return figure
 
 
-def animate_paths(surface: Surface, paths: Mapping[str, np.ndarray], frames: int = 60, tail: int = 12) -> FuncAnimation:
+def animate_paths(
+    surface: Surface, paths: Mapping[str, np.ndarray], frames: int = 60, tail: int = 12
+) -> FuncAnimation:
     """Let several optimizers run over a surface at the same time.
 
     Args:
         surface: where they run.
-        paths: name -> array (points, 2), the start first; the longest sets the length, the others wait at their end.
+        paths: name -> array (points, 2), the start first. The longest sets the length; the others
+            wait at their end.
         frames: number of pictures, over which the steps are spread evenly.
         tail: how many steps back a way is drawn in full color; the rest of it is pale.
 
     Returns:
-        The animation; `.save("paths.gif", writer="pillow")` or `.to_jshtml()` do the rest. Nothing is written here.
+        The animation; `.save("paths.gif", writer="pillow")` or `.to_jshtml()` do the rest.
     """
     paths = {name: np.asarray(path) for name, path in paths.items()}
     last = max(len(path) for path in paths.values()) - 1
@@ -204,7 +212,9 @@ def animate_paths(surface: Surface, paths: Mapping[str, np.ndarray], frames: int
             lines[name] = (
                 axes.plot([], [], color=look["color"], linewidth=1, alpha=0.35)[0],
                 axes.plot([], [], linewidth=2, **look)[0],
-                axes.plot([], [], "o", color=look["color"], markersize=8, markeredgecolor="white", label=name)[0],
+                axes.plot(
+                    [], [], "o", color=look["color"], markersize=8, markeredgecolor="white", label=name
+                )[0],
             )
         axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0))
 

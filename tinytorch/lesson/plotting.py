@@ -1,4 +1,4 @@
-"""The house style of the course's figures: colors everybody can tell apart, a light card in every theme, alternative text."""
+"""The house style of the course's figures: colors everybody can tell apart, a light card, alternative text."""
 from __future__ import annotations
 
 import io
@@ -13,7 +13,8 @@ except ModuleNotFoundError as error:
     if (error.name or "").partition(".")[0] != "matplotlib":
         raise
     raise ModuleNotFoundError(
-        "figures need matplotlib, an extra of this package: pip install '.[plot]' in the checkout, or pip install matplotlib",
+        "figures need matplotlib, an extra of this package: pip install '.[plot]' in the checkout, "
+        "or pip install matplotlib",
         name="matplotlib",
     ) from None
 
@@ -50,7 +51,7 @@ def use_style() -> None:
 
 
 def show(figure, alt: str, dots_per_inch: int = 144) -> None:
-    """Display a figure once, sharp on any screen, with alternative text for those who cannot see it; then close it.
+    """Display a figure once, sharp on any screen, with alternative text for who cannot see it; then close it.
 
     Args:
         figure: a matplotlib Figure.
@@ -84,7 +85,9 @@ def show_animation(animation, alt: str, dots_per_inch: int = 96, frames_per_seco
     display(Image(data, format="gif", alt=alt))
 
 
-def draw_surface(axes, surface, x_range: tuple[float, float], y_range: tuple[float, float], levels=12) -> None:
+def draw_surface(
+    axes, surface, x_range: tuple[float, float], y_range: tuple[float, float], levels=12
+) -> None:
     """Draw the contour lines of a surface, in gray, so that paths stand out on it.
 
     Args:
@@ -104,7 +107,7 @@ def draw_surface(axes, surface, x_range: tuple[float, float], y_range: tuple[flo
 
 
 def draw_path(axes, points, label: str, color: str, style: str = "-") -> None:
-    """Draw the way of an optimizer: a line through its points, a ring at the start, a dot at every step of a short way.
+    """Draw the way of an optimizer: a ring at the start, and on a short way a dot at every step.
 
     Args:
         axes: matplotlib Axes to draw on.

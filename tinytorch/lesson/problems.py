@@ -1,4 +1,5 @@
-"""Problems to compare optimizers on: five surfaces, a small regression, and linear data that come in batches."""
+"""Problems to compare optimizers on: five surfaces, a small regression, linear data that come in batches."""
+
 from __future__ import annotations
 
 import math
@@ -33,7 +34,7 @@ class Problem:
         raise NotImplementedError(f"{type(self).__name__} has no loss: define loss")
 
     def differentiate(self, parameters: list[Variable], draw: np.random.Generator) -> None:
-        """Give every parameter the gradient that one step follows: by default of the whole loss, else a noisy one."""
+        """Give every parameter the gradient that one step follows; by default that of the whole loss."""
         clear(parameters)
         self.loss(parameters).backward()
 
@@ -59,7 +60,8 @@ class Surface(Problem):
         lowest: that height.
         spread: standard deviation of each coordinate of the start over the seeds.
         noise: standard deviation of the normal noise on each component of a step's gradient.
-        hold: for how many steps in a row the goal must be kept: a walk may fly through it, or settle and leap out again.
+        hold: for how many steps in a row the goal must be kept: a walk may fly through it, or leap out
+            again.
 
     Example:
         >>> RAVINE.height(-8.0, 1.0)
@@ -233,14 +235,14 @@ TURNED_RAVINE = Surface(
 )
 SURFACES = (RAVINE, ROSENBROCK, BEALE, SADDLE, NOISY_BOWL)
 
-# Five examples of three features, whose columns are x₃, x₂, x₁; the targets are a column, like the predictions.
+# Five examples of three features, the columns x₃, x₂, x₁; the targets are a column, like the predictions.
 X = np.array([[0.7, 0.3, 0.7], [0.4, 1.0, 0.4], [0.2, 1.1, 0.1], [0.4, 0.7, 0.2], [0.1, 0.5, 0.3]])
 Y = 0.8 * X[:, [0]] ** 3 + 0.1 * X[:, [1]] ** 2 + 0.5 * X[:, [2]] + 4
 
 
 @dataclass(frozen=True, eq=False)
 class SmallNetwork(Problem):
-    """A regression by a network of 3 inputs, 3 hidden units max(z, 0) and 1 output, on the mean squared error.
+    """Regression by a network of 3 inputs, 3 hidden units max(z, 0) and 1 output, on the mean squared error.
 
     Args:
         name: for figures and tables.
@@ -267,7 +269,12 @@ class SmallNetwork(Problem):
         """
         draw = np.random.default_rng(seed)
         deviation = np.sqrt(2 / 3)
-        arrays = (deviation * draw.normal(size=(3, 3)), np.zeros(3), deviation * draw.normal(size=(3, 1)), np.zeros(1))
+        arrays = (
+            deviation * draw.normal(size=(3, 3)),
+            np.zeros(3),
+            deviation * draw.normal(size=(3, 1)),
+            np.zeros(1),
+        )
         return [Variable(array) for array in arrays]
 
     def predict(self, parameters: list) -> Variable | Tensor:
