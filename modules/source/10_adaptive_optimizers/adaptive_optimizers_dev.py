@@ -17,9 +17,9 @@
 #
 # | | |
 # |---|---|
-# | **You build** | moving averages, complete momentum, RMSprop, AdaGrad, NAdam, AMSGrad, RAdam, AdamW, weight decay as a part of its own, five schedules and a learning-rate finder; then you compare them fairly |
+# | **You build** | moving averages, complete momentum, RMSprop, AdaGrad, NAdam, AMSGrad, RAdam, AdamW, weight decay as a part of its own, five schedules, a way to chain them, and a learning-rate finder; then you compare them all, fairly |
 # | **You need** | module 08 (`Optimizer`, `SGD`, `Adam`, `Schedule`), and through it modules 01 and 07 |
-# | **Time** | 7 to 9 hours, in sittings that follow the numbered sections |
+# | **Time** | 10 to 12 hours, in sittings that follow the numbered sections |
 # | **Exercises** | 18, worth 138 points: 16 of code, and two questions that a person marks |
 # | **Exported to** | `tinytorch/core/adaptive_optimizers.py` |
 
