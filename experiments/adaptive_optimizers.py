@@ -5,7 +5,7 @@
 
 For each problem and each optimizer the learning rate is searched on one grid (`RATES` in
 `tinytorch.lesson.tuning`), with three seeds a rate. The tables go to adaptive_optimizers.md beside this script,
-in one stroke at the end. The same machine gives the same numbers at every run; another may round differently,
+in one stroke at the end. Another machine, or arrays that lie otherwise in memory, may round a sum differently,
 which can shift a count by a step, and by more where a run is chaotic (NAdam on Rosenbrock's surface).
 """
 

@@ -6370,7 +6370,7 @@ plotting.show(
 #
 # *The second report.* AdaGrad: turn the ravine by 45 degrees, or look at its path. The 3 steps need the rate
 # 1,000: one mad leap measures each curvature, which works where the axes of a perfect
-# bowl are the coordinates. On the turned ravine AdaGrad needs 69 steps, as many as gradient descent. RMSprop:
+# bowl are the coordinates. On the turned ravine AdaGrad needs 69 steps, gradient descent 66 or 67. RMSprop:
 # ask that the goal is not only met but kept. At its rate of 3.2 it flies through the goal in 6 steps and is
 # thrown out again, because its steps do not shrink; kept for 100 steps, the goal needs a rate of 0.032 and
 # 272 steps or more. Then it is last.
